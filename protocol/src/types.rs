@@ -1,0 +1,83 @@
+//! A type for every number of Kafka's that can be confused with another. Conversions live in this file only.
+
+use std::fmt;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<$inner> for $name {
+            fn from(value: $inner) -> Self {
+                Self(value)
+            }
+        }
+    };
+}
+
+number! {
+    /// Position of a record in a partition as Kafka clients see it: dense, from 0.
+    KafkaOffset(i64)
+}
+number! {
+    /// Kafka's leader epoch. Equal to the Raft term of the leader that appended the batch.
+    LeaderEpoch(i32)
+}
+number! {
+    /// Index of a partition within its topic.
+    PartitionIndex(i32)
+}
+number! {
+    /// Kafka's `node.id`, and the Raft peer id of this node (a Raft id is `NodeId + 1`, as Raft reserves 0).
+    NodeId(i32)
+}
+number! {
+    /// Identifies an idempotent or transactional producer.
+    ProducerId(i64)
+}
+number! {
+    /// Fences older incarnations of one producer id.
+    ProducerEpoch(i16)
+}
+number! {
+    /// Milliseconds since the Unix epoch, as Kafka writes them.
+    TimestampMs(i64)
+}
+
+impl KafkaOffset {
+    /// The first offset of a new partition.
+    pub const ZERO: Self = Self(0);
+
+    /// The offset `count` records further on.
+    #[must_use]
+    pub const fn plus(self, count: i64) -> Self {
+        Self(self.0 + count)
+    }
+
+    /// How many offsets lie between `earlier` and this one.
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+}
+
+impl ProducerId {
+    /// What a batch carries when its producer is not idempotent.
+    pub const NONE: Self = Self(-1);
+}
+
+impl LeaderEpoch {
+    /// What clients send when they know no epoch.
+    pub const NONE: Self = Self(-1);
+}
+
+impl TimestampMs {
+    /// No timestamp known.
+    pub const NONE: Self = Self(-1);
+}

@@ -1,0 +1,73 @@
+//! The disk, as the rest of the crate sees it: two implementations, glommio's O_DIRECT files and a simulated disk.
+//!
+//! `Rc<dyn Disk>` rather than a type parameter: the seam stays out of every other signature, and one boxed future is
+//! nothing beside an I/O.
+//!
+//! **Invariant:** glommio is named only below this folder (and in `broker`'s reactor and net modules).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+
+/// Alignment of positions, lengths and memory for O_DIRECT, in bytes. Also the unit in which a write can be torn.
+pub const BLOCK_SIZE_BYTES: usize = 4096;
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OpenMode {
+    pub write: bool,
+    /// Create the file; an error if it exists.
+    pub create_new: bool,
+    /// Every write returns only once it is on the device (O_DSYNC).
+    pub durable_writes: bool,
+}
+
+/// A file system on one drive.
+pub trait Disk {
+    fn open<'a>(&'a self, path: &'a Path, mode: OpenMode) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>>;
+    fn create_dir_all<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>>;
+    /// Names in a directory, sorted; a missing directory is an error of kind `NotFound`.
+    fn read_dir<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Vec<PathBuf>>>;
+    fn remove_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>>;
+    fn remove_dir_all<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>>;
+    fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> LocalBoxFuture<'a, io::Result<()>>;
+    /// Makes creations, removals and renames in this directory durable.
+    fn sync_dir<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>>;
+    /// Whole small files (checkpoints, indexes, metadata), through the page cache.
+    fn read_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Bytes>>;
+    /// Writes a whole file under a temporary name, syncs it, renames it into place and syncs the directory.
+    fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>>;
+    /// A zeroed buffer for `DiskFile::write_at`. `len` is a multiple of [`BLOCK_SIZE_BYTES`].
+    fn allocate(&self, len: usize) -> DmaBuffer;
+    /// Free and total bytes of the file system that holds `path`.
+    fn space<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<DiskSpace>>;
+}
+
+/// An open file, read and written directly.
+pub trait DiskFile {
+    /// Writes the whole buffer at an aligned position. Several may be in flight; they may reach the device in any order.
+    fn write_at(&self, position: u64, buffer: DmaBuffer) -> LocalBoxFuture<'_, io::Result<()>>;
+    /// Reads up to `len` bytes from any position; fewer only at the end of the file.
+    fn read_at(&self, position: u64, len: usize) -> LocalBoxFuture<'_, io::Result<Bytes>>;
+    fn fdatasync(&self) -> LocalBoxFuture<'_, io::Result<()>>;
+    fn truncate(&self, len: u64) -> LocalBoxFuture<'_, io::Result<()>>;
+    fn len(&self) -> LocalBoxFuture<'_, io::Result<u64>>;
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiskSpace {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// Aligned memory that a disk writes from. It stays on its core (glommio's buffers are not `Send`).
+pub struct DmaBuffer {
+    inner: Inner,
+}
+
+enum Inner {
+    Heap(Vec<u8>),
+}
