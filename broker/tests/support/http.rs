@@ -1,0 +1,36 @@
+//! One HTTP GET, enough for the broker's admin listener.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest answer that is read: a test must not hang on, or swallow, an endless one.
+const ANSWER_SIZE_MAX_BYTES: u64 = 16 << 20;
+
+/// Status and body of `GET http://{address}{path}`.
+pub fn get(address: &str, path: &str) -> io::Result<(u16, String)> {
+    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let socket: SocketAddr = address.parse().map_err(|_| bad("not an address"))?;
+    let mut stream = TcpStream::connect_timeout(&socket, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    stream
+        .take(ANSWER_SIZE_MAX_BYTES)
+        .read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| bad("no end of the headers"))?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| bad("no status"))?;
+    Ok((status, body.to_owned()))
+}
