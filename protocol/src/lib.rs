@@ -5,8 +5,26 @@
 //!
 //! **Invariant:** nothing in this crate does I/O or reads a clock; callers pass `now`.
 
+pub mod api;
+pub mod error;
+pub mod frame;
+pub mod header;
+pub mod request;
+pub mod response;
 pub mod types;
+mod wire;
 
+pub use api::{announced_versions, known_versions};
+pub use error::ErrorCode;
+pub use frame::{FrameError, FrameLimits, frame_len};
+pub use header::{HeadError, RequestHead, parse_head};
 pub use kafka_protocol::messages;
-pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes, VersionRange};
-pub use types::{KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs};
+pub use kafka_protocol::protocol::{
+    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
+};
+pub use request::{DecodeError, decode_request};
+pub use response::{EncodeError, encode_response};
+pub use types::{
+    KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs,
+};
+pub use wire::WireError;

@@ -1,0 +1,31 @@
+//! Which APIs and versions can be decoded at all. What a broker *serves* is its dispatch table's affair.
+
+use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::VersionRange;
+
+/// The versions of an API that this crate can read and write: from Kafka 4's oldest to the newest of the message types.
+pub fn known_versions(api: ApiKey) -> VersionRange {
+    api.valid_versions()
+}
+
+/// The versions that an ApiVersions response names for an API of which `served` is served.
+///
+/// They differ for Produce alone: librdkafka before 2.8.1 takes a missing Produce v0 to mean that the broker predates
+/// record compression, so Kafka 4 announces v0 and up while it refuses v0 to v2 (KAFKA-18659,
+/// `ApiKeys.PRODUCE_API_VERSIONS_RESPONSE_MIN_VERSION`).
+pub fn announced_versions(api: ApiKey, served: VersionRange) -> VersionRange {
+    match api {
+        ApiKey::Produce => VersionRange {
+            min: 0,
+            max: served.max,
+        },
+        _ => served,
+    }
+}
+
+/// The API and version, if they can be decoded.
+pub fn known_api(api_key: i16, api_version: i16) -> Option<ApiKey> {
+    let api = ApiKey::try_from(api_key).ok()?;
+    let versions = known_versions(api);
+    (versions.min <= api_version && api_version <= versions.max).then_some(api)
+}

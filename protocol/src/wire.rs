@@ -1,0 +1,121 @@
+//! Reading Kafka's primitive types from borrowed bytes. Every read is checked; nothing is allocated.
+
+use thiserror::Error;
+
+/// Why bytes could not be read as the primitive they should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum WireError {
+    #[error("the bytes end after {available} of {needed} bytes needed")]
+    Truncated { needed: usize, available: usize },
+    #[error("a variable-length integer does not end within {bytes_max} bytes")]
+    VarintTooLong { bytes_max: usize },
+    #[error("length {length} is negative where a value must be")]
+    NegativeLength { length: i64 },
+}
+
+/// A position in borrowed bytes that only moves forward.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) const fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// The next `count` bytes, without copying them.
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], WireError> {
+        let (head, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or(WireError::Truncated {
+                needed: count,
+                available: self.rest.len(),
+            })?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let (head, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(WireError::Truncated {
+                needed: N,
+                available: self.rest.len(),
+            })?;
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, WireError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn i16(&mut self) -> Result<i16, WireError> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    pub(crate) fn i32(&mut self) -> Result<i32, WireError> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    /// An unsigned LEB128 number of up to five bytes, as compact lengths and tags are written. Like Kafka's
+    /// `ByteUtils.readUnsignedVarint`, a sixth byte is an error; unlike it, bits beyond the 32nd are one too.
+    pub(crate) fn unsigned_varint(&mut self) -> Result<u32, WireError> {
+        let value = self.leb128(5)?;
+        u32::try_from(value).map_err(|_| WireError::VarintTooLong { bytes_max: 5 })
+    }
+
+    fn leb128(&mut self, bytes_max: usize) -> Result<u64, WireError> {
+        let mut value = 0_u64;
+        for index in 0..bytes_max {
+            let byte = self.u8()?;
+            let shift = 7 * index;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(WireError::VarintTooLong { bytes_max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reader, WireError};
+
+    #[test]
+    fn unsigned_varints_are_read_up_to_32_bits() {
+        for (bytes, value) in [
+            (&[0_u8][..], 0),
+            (&[0x7f], 127),
+            (&[0x80, 0x01], 128),
+            (&[0xff, 0xff, 0xff, 0xff, 0x0f], u32::MAX),
+        ] {
+            assert_eq!(Reader::new(bytes).unsigned_varint(), Ok(value));
+        }
+    }
+
+    #[test]
+    fn abused_varints_are_errors() {
+        let too_long = Err(WireError::VarintTooLong { bytes_max: 5 });
+        assert_eq!(Reader::new(&[0x80; 6]).unsigned_varint(), too_long);
+        assert_eq!(
+            Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x1f]).unsigned_varint(),
+            too_long
+        );
+        assert_eq!(
+            Reader::new(&[0x80]).unsigned_varint(),
+            Err(WireError::Truncated {
+                needed: 1,
+                available: 0
+            })
+        );
+    }
+}
