@@ -1,0 +1,217 @@
+//! Writes to `__consumer_offsets` that are under way, and what happens once they are done.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use thalweg_protocol::{StrBytes, TimestampMs};
+
+use super::caller::ReplyToken;
+use super::context::GroupConfig;
+use super::effect::{AppendToken, Effect, Response};
+use super::fetch::ParkedFetch;
+use super::group::{CommittedOffset, Group};
+use super::member::Member;
+use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
+use super::shard::GroupShard;
+use super::static_member::Replaced;
+use super::sync::Assigned;
+use super::{ErrorCode, batch};
+
+/// One record of a write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Change {
+    /// An offset, or its removal.
+    Offset { key: OffsetKey, value: Option<CommittedOffset> },
+    /// The group as it is. In memory it is so already.
+    Group { group: StrBytes, record: GroupRecord },
+    /// The group is removed.
+    GroupGone { group: StrBytes },
+}
+
+impl Change {
+    /// The metadata record of `group`, with the assignments it is to have.
+    pub(super) fn group_metadata(group: &Group, assignment: &dyn Fn(&Member) -> Option<Bytes>) -> Self {
+        let protocol = group.protocol_name.as_deref().unwrap_or_default();
+        let member = |member: &Member| MemberRecord {
+            id: member.id.clone(),
+            instance_id: member.instance_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            rebalance_timeout_ms: member.rebalance_timeout_ms,
+            session_timeout_ms: member.session_timeout_ms,
+            subscription: member.metadata(protocol).cloned().unwrap_or_default(),
+            assignment: assignment(member).unwrap_or_default(),
+        };
+        let record = GroupRecord {
+            protocol_type: group.protocol_type.clone().unwrap_or_default(),
+            generation: group.generation,
+            protocol: group.protocol_name.clone(),
+            leader: group.leader.clone(),
+            state_since: group.state_since,
+            members: group.members.values().map(member).collect(),
+        };
+        Self::Group { group: group.id.clone(), record }
+    }
+
+    fn to_record(&self) -> Record {
+        match self {
+            Self::Offset { key, value } => Record::Offset(key.clone(), value.clone()),
+            Self::Group { group, record } => Record::Group(group.clone(), Some(record.clone())),
+            Self::GroupGone { group } => Record::Group(group.clone(), None),
+        }
+    }
+}
+
+/// What is to be done when a write is done.
+#[derive(Debug)]
+pub(super) enum Completion {
+    Nothing,
+    Reply(ReplyToken, Response),
+    Assignment(Box<Assigned>),
+    StaticMember(Box<Replaced>),
+}
+
+/// One write under way.
+#[derive(Debug)]
+pub(super) struct PendingAppend {
+    changes: Vec<Change>,
+    completion: Completion,
+    /// Fetches that want to see this write's offsets (`require_stable`).
+    fetches: Vec<ParkedFetch>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Appends {
+    token_next: u64,
+    pending: BTreeMap<AppendToken, PendingAppend>,
+    /// Could not even be tried.
+    refused: Vec<(PendingAppend, ErrorCode)>,
+}
+
+impl Appends {
+    /// Begins a write of all `changes` in one batch. Without an effect it was refused, and `completion` follows with
+    /// the error when the event's handling ends.
+    pub(super) fn open(
+        &mut self,
+        mut changes: Vec<Change>,
+        completion: Completion,
+        config: &GroupConfig,
+        now: TimestampMs,
+    ) -> Option<Effect> {
+        let batch = batch::build(changes.iter().map(Change::to_record), config.batch_size_max_bytes, now);
+        // These can be large, and there is nothing to apply.
+        changes.retain(|change| !matches!(change, Change::Group { .. }));
+        let pending = PendingAppend { changes, completion, fetches: Vec::new() };
+        match batch {
+            Ok(batch) => {
+                let token = AppendToken(self.token_next);
+                self.token_next += 1;
+                self.pending.insert(token, pending);
+                Some(Effect::Append { token, batch })
+            }
+            Err(error) => {
+                self.refused.push((pending, error));
+                None
+            }
+        }
+    }
+
+    /// Parks a fetch behind the newest write, which is done after all others. Gives it back if there is none.
+    pub(super) fn park_fetch(&mut self, fetch: ParkedFetch) -> Option<ParkedFetch> {
+        match self.pending.last_entry() {
+            Some(mut entry) => {
+                entry.get_mut().fetches.push(fetch);
+                None
+            }
+            None => Some(fetch),
+        }
+    }
+}
+
+impl GroupShard {
+    /// Reports the fate of an [`Effect::Append`]. Appends are reported in the order of their tokens: that is the order
+    /// of the log. A token that is not known (of before an [`GroupShard::unload`]) is ignored.
+    pub fn appended(&mut self, token: AppendToken, result: Result<(), ErrorCode>, now: TimestampMs) -> Vec<Effect> {
+        self.begin(now);
+        debug_assert!(self.cx.appends.pending.first_key_value().is_none_or(|(first, _)| *first >= token));
+        if let Some(pending) = self.cx.appends.pending.remove(&token) {
+            self.complete(pending, result.map_err(append_error));
+        }
+        self.finish()
+    }
+
+    /// Ends the writes that were refused while the event was handled.
+    pub(super) fn complete_refused(&mut self) {
+        while let Some((pending, error)) = self.cx.appends.refused.pop() {
+            self.complete(pending, Err(append_error(error)));
+        }
+    }
+
+    /// Fails all that is under way: the partition is another node's now.
+    pub(super) fn fail_appends(&mut self, error: ErrorCode) {
+        for (_, pending) in std::mem::take(&mut self.cx.appends.pending) {
+            self.complete(pending, Err(error));
+        }
+    }
+
+    fn complete(&mut self, pending: PendingAppend, result: Result<(), ErrorCode>) {
+        for change in pending.changes {
+            self.settle(change, result.is_ok());
+        }
+        match pending.completion {
+            Completion::Nothing => {}
+            Completion::Reply(token, response) => {
+                let response = match result {
+                    Ok(()) => response,
+                    Err(error) => response.failed(error),
+                };
+                self.cx.reply(token, response);
+            }
+            Completion::Assignment(assigned) => {
+                let (group, cx) = self.group_and_context(&assigned.group.clone());
+                if let Some(group) = group {
+                    group.on_assignment_written(*assigned, result, cx);
+                }
+            }
+            Completion::StaticMember(replaced) => {
+                let (group, cx) = self.group_and_context(&replaced.group.clone());
+                if let Some(group) = group {
+                    group.on_static_member_written(*replaced, result, cx);
+                }
+            }
+        }
+        for fetch in pending.fetches {
+            self.answer_fetch(fetch, result.err());
+        }
+    }
+
+    /// A change is durable and becomes visible, or will never be.
+    fn settle(&mut self, change: Change, durable: bool) {
+        match change {
+            Change::Group { .. } => {}
+            Change::Offset { key, value } => {
+                let (group, _) = self.group_and_context(&key.group);
+                if let Some(group) = group {
+                    group.settle_offset(&key, value, durable);
+                }
+                self.remove_if_vacant(&key.group);
+            }
+            Change::GroupGone { group } if durable => self.forget_group(&group),
+            Change::GroupGone { group } => self.revive_group(&group),
+        }
+    }
+}
+
+/// What a failed write means to the client, as Kafka's `appendGroupMetadataErrorToResponseError` has it.
+fn append_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
+            ErrorCode::CoordinatorNotAvailable
+        }
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
+            ErrorCode::UnknownServerError
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,77 @@
+//! What a shard wants done. The driver acts on effects in the order given.
+
+use bytes::Bytes;
+use thalweg_protocol::messages::delete_groups_response::DeletableGroupResult;
+use thalweg_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use thalweg_protocol::messages::{
+    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
+    SyncGroupResponse,
+};
+
+use super::{ErrorCode, ReplyToken};
+
+/// Names an append; tokens of one shard grow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AppendToken(pub u64);
+
+/// Something for the driver to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Answer a request.
+    Reply {
+        /// The request.
+        token: ReplyToken,
+        /// Its answer.
+        response: Box<Response>,
+    },
+    /// Append one record batch to the shard's partition, offsets and epoch not yet stamped, and report with
+    /// `GroupShard::appended` once it is committed.
+    Append {
+        /// To be given back with the result.
+        token: AppendToken,
+        /// One record batch of format 2.
+        batch: Bytes,
+    },
+}
+
+/// The body of an answer. Those that a handler puts together from several shards are only this shard's part.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs, reason = "each is the response of the API of that name")]
+pub enum Response {
+    JoinGroup(JoinGroupResponse),
+    SyncGroup(SyncGroupResponse),
+    Heartbeat(HeartbeatResponse),
+    LeaveGroup(LeaveGroupResponse),
+    OffsetCommit(OffsetCommitResponse),
+    /// One group of an OffsetFetch.
+    OffsetFetch(OffsetFetchResponseGroup),
+    OffsetDelete(OffsetDeleteResponse),
+    /// This shard's groups of a DeleteGroups.
+    DeleteGroups(Vec<DeletableGroupResult>),
+}
+
+impl Response {
+    /// The same answer, had its records not been written: what seemed to succeed did not.
+    pub(super) fn failed(mut self, error: ErrorCode) -> Self {
+        let code = error.code();
+        match &mut self {
+            Self::JoinGroup(response) => response.error_code = code,
+            Self::SyncGroup(response) => response.error_code = code,
+            Self::Heartbeat(response) => response.error_code = code,
+            Self::LeaveGroup(response) => response.error_code = code,
+            Self::OffsetFetch(response) => response.error_code = code,
+            Self::OffsetDelete(response) => {
+                response.error_code = code;
+                response.topics.clear();
+            }
+            Self::OffsetCommit(response) => {
+                let partitions = response.topics.iter_mut().flat_map(|topic| topic.partitions.iter_mut());
+                partitions.for_each(|partition| partition.error_code = code);
+            }
+            Self::DeleteGroups(results) => {
+                results.iter_mut().filter(|result| result.error_code == 0).for_each(|result| result.error_code = code);
+            }
+        }
+        self
+    }
+}

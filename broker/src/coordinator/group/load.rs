@@ -1,0 +1,171 @@
+//! Building a shard from its partition's log, and giving it up.
+
+use indexmap::IndexMap;
+use thalweg_protocol::{KafkaOffset, TimestampMs};
+use thalweg_protocol::records::{self, RecordError};
+use thiserror::Error;
+
+use super::ErrorCode;
+use super::caller::own;
+use super::effect::Effect;
+use super::group::Group;
+use super::limits::LOAD_BATCH_SIZE_MAX_BYTES;
+use super::member::{Member, Protocol};
+use super::record::{GroupRecord, MemberRecord, Record};
+use super::record_codec::{self, CodecError};
+use super::shard::{GroupShard, Phase};
+use super::state::GroupState;
+
+/// Why the log of a `__consumer_offsets` partition cannot be read.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The batch is damaged.
+    #[error("a batch of __consumer_offsets cannot be read: {0}")]
+    Batch(#[from] RecordError),
+    /// A record in it is not what its key says.
+    #[error("the record of __consumer_offsets at offset {offset} cannot be read: {error}")]
+    Record {
+        /// Its offset.
+        offset: KafkaOffset,
+        /// What is wrong with it.
+        error: CodecError,
+    },
+    /// Bytes that are less than a batch.
+    #[error("a batch of __consumer_offsets is cut after {available} bytes")]
+    Cut {
+        /// How many bytes of it there are.
+        available: usize,
+    },
+}
+
+impl GroupShard {
+    /// Replays record batches of the partition, in order, from its start: one or more whole ones. Control batches and
+    /// batches of transactions are passed over (transactional commits are never accepted here).
+    pub fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
+        let mut batches = records::batches(batch);
+        for view in &mut batches {
+            let view = view?;
+            let attributes = view.header.attributes;
+            if attributes.is_control() || attributes.is_transactional() {
+                continue;
+            }
+            view.check_crc()?;
+            for record in view.records(LOAD_BATCH_SIZE_MAX_BYTES)? {
+                let record = record?;
+                let Some(key) = record.key.as_deref() else { continue };
+                let offset = record.offset;
+                let decoded = record_codec::decode(key, record.value.as_deref());
+                self.replay(decoded.map_err(|error| LoadError::Record { offset, error })?);
+            }
+        }
+        match batches.rest().len() {
+            0 => Ok(()),
+            available => Err(LoadError::Cut { available }),
+        }
+    }
+
+    fn replay(&mut self, record: Record) {
+        match record {
+            Record::Offset(key, Some(value)) => {
+                let group = self.create_group(&key.group);
+                group.set_offset(&key, Some(value));
+            }
+            Record::Offset(key, None) => {
+                if let Some(group) = self.groups.get_mut(&key.group) {
+                    group.set_offset(&key, None);
+                }
+            }
+            Record::Group(id, Some(record)) => {
+                let group = self.create_group(&id);
+                group.restore(record);
+            }
+            Record::Group(id, None) => self.replay_group_gone(&id),
+            Record::Other(_) => {}
+        }
+    }
+
+    /// Offsets have tombstones of their own: those that have none live on in a group without members.
+    fn replay_group_gone(&mut self, id: &str) {
+        let Some(gone) = self.groups.swap_remove(id.as_bytes()) else { return };
+        if !gone.offsets.is_empty() {
+            self.create_group(id).offsets = gone.offsets;
+        }
+    }
+
+    /// The log has been replayed: begins to serve. Members get a whole session to be heard of.
+    pub fn loaded(&mut self, now: TimestampMs) -> Vec<Effect> {
+        self.begin(now);
+        self.phase = Phase::Serving;
+        self.groups.retain(|_, group| !group.is_vacant());
+        let members_max = self.cx.config.members_max();
+        for group in self.groups.values_mut() {
+            for member in group.members.values() {
+                group.schedule_session(member.id.clone(), member.session_timeout_ms, &mut self.cx);
+            }
+            if group.members.len() > members_max {
+                // `group.max.size` was lowered: the rebalance leaves out those that come last.
+                group.prepare_rebalance(&mut self.cx);
+            }
+        }
+        self.schedule_expiry();
+        self.finish()
+    }
+
+    /// The partition is led elsewhere: everybody who waits is told, and all is forgotten. To lead again, make a new
+    /// shard and load it.
+    pub fn unload(&mut self) -> Vec<Effect> {
+        self.phase = Phase::Unloaded;
+        self.fail_appends(ErrorCode::NotCoordinator);
+        for (_, mut group) in std::mem::replace(&mut self.groups, IndexMap::new()) {
+            let members: Vec<_> = group.members.keys().cloned().collect();
+            for member in members {
+                group.fail_join(&member, member.clone(), ErrorCode::NotCoordinator, &mut self.cx);
+                group.fail_sync(&member, ErrorCode::NotCoordinator, &mut self.cx);
+            }
+        }
+        self.cx.timers.clear();
+        self.expiry_at = None;
+        self.finish()
+    }
+}
+
+impl Group {
+    /// Becomes what its metadata record says; offsets stay.
+    fn restore(&mut self, record: GroupRecord) {
+        self.recorded = true;
+        self.generation = record.generation;
+        self.protocol_type = Some(record.protocol_type).filter(|kind| !kind.is_empty());
+        self.protocol_name = record.protocol;
+        self.leader = record.leader;
+        self.members.clear();
+        self.static_members.clear();
+        let protocol = self.protocol_name.clone().unwrap_or_default();
+        for member in record.members {
+            if let Some(instance) = &member.instance_id {
+                self.static_members.insert(instance.clone(), member.id.clone());
+            }
+            self.members.insert(member.id.clone(), member.restored(own(&protocol)));
+        }
+        let state = if self.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
+        self.restore_state(state, record.state_since);
+        self.subscribed = self.compute_subscribed();
+    }
+}
+
+impl MemberRecord {
+    fn restored(self, protocol: thalweg_protocol::StrBytes) -> Member {
+        Member {
+            id: self.id,
+            instance_id: self.instance_id,
+            client_id: self.client_id,
+            client_host: self.client_host,
+            session_timeout_ms: self.session_timeout_ms,
+            rebalance_timeout_ms: self.rebalance_timeout_ms,
+            protocols: vec![Protocol { name: protocol, metadata: self.subscription }],
+            assignment: self.assignment,
+            join: None,
+            sync: None,
+            is_new: false,
+        }
+    }
+}

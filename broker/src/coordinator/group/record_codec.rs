@@ -1,0 +1,240 @@
+//! Keys and values of `__consumer_offsets`, byte for byte as Kafka writes them: an int16 version, then Kafka's
+//! `OffsetCommitKey`/`Value` and `GroupMetadataKey`/`Value` in the non-flexible encoding.
+//!
+//! Written: offset key 1, offset value 3 (1 where the request chose its own retention), group key 2, group value 3.
+//! Read: offset keys 0 and 1, offset values 0 to 3, group key 2, group values 0 to 3. Version 4 of the values exists in
+//! Kafka's schemas, but no release writes it.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
+use thiserror::Error;
+
+use super::caller::own;
+use super::group::CommittedOffset;
+use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
+
+const OFFSET_KEY_VERSION_MAX: i16 = 1;
+const GROUP_KEY_VERSION: i16 = 2;
+const OFFSET_VALUE_VERSION: i16 = 3;
+const OFFSET_VALUE_VERSION_WITH_EXPIRY: i16 = 1;
+const GROUP_VALUE_VERSION: i16 = 3;
+
+/// Why a record's bytes are not what they should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum CodecError {
+    /// The bytes end too early.
+    #[error("the record ends in the middle of its {0}")]
+    Cut(&'static str),
+    /// A length that is negative or beyond the end.
+    #[error("the length of the record's {what} is {length}")]
+    Length {
+        /// The field.
+        what: &'static str,
+        /// What stands there.
+        length: i64,
+    },
+    /// Not text.
+    #[error("the record's {0} is not UTF-8")]
+    Text(&'static str),
+    /// A version from the future.
+    #[error("the record's value has version {0}, which is not known")]
+    Version(i16),
+    /// A string that does not fit the format.
+    #[error("the {what} of {length} bytes does not fit the record format")]
+    TooLong {
+        /// The field.
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+/// Key and value of `record`.
+pub(super) fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>), CodecError> {
+    let mut key = BytesMut::new();
+    match record {
+        Record::Offset(of, value) => {
+            key.put_i16(OFFSET_KEY_VERSION_MAX);
+            put_string(&mut key, "group", &of.group)?;
+            put_string(&mut key, "topic", &of.topic)?;
+            key.put_i32(of.partition);
+            Ok((key.freeze(), value.as_ref().map(encode_offset).transpose()?))
+        }
+        Record::Group(group, value) => {
+            key.put_i16(GROUP_KEY_VERSION);
+            put_string(&mut key, "group", group)?;
+            Ok((key.freeze(), value.as_ref().map(encode_group).transpose()?))
+        }
+        Record::Other(version) => Err(CodecError::Version(*version)),
+    }
+}
+
+fn encode_offset(offset: &CommittedOffset) -> Result<Bytes, CodecError> {
+    let mut value = BytesMut::new();
+    let with_expiry = offset.expires_at.is_some();
+    value.put_i16(if with_expiry { OFFSET_VALUE_VERSION_WITH_EXPIRY } else { OFFSET_VALUE_VERSION });
+    value.put_i64(offset.offset);
+    if !with_expiry {
+        value.put_i32(offset.leader_epoch.0);
+    }
+    put_string(&mut value, "metadata", &offset.metadata)?;
+    value.put_i64(offset.committed_at.0);
+    if let Some(expires_at) = offset.expires_at {
+        value.put_i64(expires_at.0);
+    }
+    Ok(value.freeze())
+}
+
+fn encode_group(group: &GroupRecord) -> Result<Bytes, CodecError> {
+    let mut value = BytesMut::new();
+    value.put_i16(GROUP_VALUE_VERSION);
+    put_string(&mut value, "protocol type", &group.protocol_type)?;
+    value.put_i32(group.generation);
+    put_nullable(&mut value, "protocol", group.protocol.as_ref())?;
+    put_nullable(&mut value, "leader", group.leader.as_ref())?;
+    value.put_i64(group.state_since.unwrap_or(TimestampMs::NONE).0);
+    put_length(&mut value, "members", group.members.len())?;
+    for member in &group.members {
+        put_string(&mut value, "member id", &member.id)?;
+        put_nullable(&mut value, "instance id", member.instance_id.as_ref())?;
+        put_string(&mut value, "client id", &member.client_id)?;
+        put_string(&mut value, "client host", &member.client_host)?;
+        value.put_i32(member.rebalance_timeout_ms);
+        value.put_i32(member.session_timeout_ms);
+        put_bytes(&mut value, "subscription", &member.subscription)?;
+        put_bytes(&mut value, "assignment", &member.assignment)?;
+    }
+    Ok(value.freeze())
+}
+
+fn put_string(to: &mut BytesMut, what: &'static str, text: &str) -> Result<(), CodecError> {
+    let length = i16::try_from(text.len()).map_err(|_| CodecError::TooLong { what, length: text.len() })?;
+    to.put_i16(length);
+    to.put_slice(text.as_bytes());
+    Ok(())
+}
+
+fn put_nullable(to: &mut BytesMut, what: &'static str, text: Option<&StrBytes>) -> Result<(), CodecError> {
+    match text {
+        Some(text) => put_string(to, what, text),
+        None => {
+            to.put_i16(-1);
+            Ok(())
+        }
+    }
+}
+
+fn put_length(to: &mut BytesMut, what: &'static str, length: usize) -> Result<(), CodecError> {
+    to.put_i32(i32::try_from(length).map_err(|_| CodecError::TooLong { what, length })?);
+    Ok(())
+}
+
+fn put_bytes(to: &mut BytesMut, what: &'static str, bytes: &[u8]) -> Result<(), CodecError> {
+    put_length(to, what, bytes.len())?;
+    to.put_slice(bytes);
+    Ok(())
+}
+
+/// The record with this key and value (`None`: a tombstone).
+pub(super) fn decode(mut key: &[u8], value: Option<&[u8]>) -> Result<Record, CodecError> {
+    let version = key.try_get_i16().map_err(|_| CodecError::Cut("key"))?;
+    match version {
+        0..=OFFSET_KEY_VERSION_MAX => {
+            let group = text(&mut key, "group")?;
+            let topic = text(&mut key, "topic")?;
+            let partition = int32(&mut key, "partition")?;
+            let of = OffsetKey { group, topic, partition };
+            Ok(Record::Offset(of, value.map(decode_offset).transpose()?))
+        }
+        GROUP_KEY_VERSION => Ok(Record::Group(text(&mut key, "group")?, value.map(decode_group).transpose()?)),
+        other => Ok(Record::Other(other)),
+    }
+}
+
+fn decode_offset(mut from: &[u8]) -> Result<CommittedOffset, CodecError> {
+    let version = from.try_get_i16().map_err(|_| CodecError::Cut("version"))?;
+    if !(0..=3).contains(&version) {
+        return Err(CodecError::Version(version));
+    }
+    let offset = int64(&mut from, "offset")?;
+    let leader_epoch = if version >= 3 { LeaderEpoch(int32(&mut from, "leader epoch")?) } else { LeaderEpoch::NONE };
+    let metadata = text(&mut from, "metadata")?;
+    let committed_at = TimestampMs(int64(&mut from, "commit timestamp")?);
+    let expires_at = if version == 1 { Some(int64(&mut from, "expire timestamp")?) } else { None };
+    let expires_at = expires_at.filter(|at| *at >= 0).map(TimestampMs);
+    Ok(CommittedOffset { offset, leader_epoch, metadata, committed_at, expires_at })
+}
+
+fn decode_group(mut from: &[u8]) -> Result<GroupRecord, CodecError> {
+    let version = from.try_get_i16().map_err(|_| CodecError::Cut("version"))?;
+    if !(0..=3).contains(&version) {
+        return Err(CodecError::Version(version));
+    }
+    let protocol_type = text(&mut from, "protocol type")?;
+    let generation = int32(&mut from, "generation")?;
+    let protocol = nullable(&mut from, "protocol")?;
+    let leader = nullable(&mut from, "leader")?;
+    let state_since = if version >= 2 { Some(int64(&mut from, "state timestamp")?) } else { None };
+    let state_since = state_since.filter(|at| *at >= 0).map(TimestampMs);
+    let count = int32(&mut from, "members")?;
+    // Members are not counted on: each must really be there.
+    let members = (0..count).map(|_| decode_member(&mut from, version)).collect::<Result<_, _>>()?;
+    Ok(GroupRecord { protocol_type, generation, protocol, leader, state_since, members })
+}
+
+fn decode_member(from: &mut &[u8], version: i16) -> Result<MemberRecord, CodecError> {
+    let id = text(from, "member id")?;
+    let instance_id = if version >= 3 { nullable(from, "instance id")? } else { None };
+    let client_id = text(from, "client id")?;
+    let client_host = text(from, "client host")?;
+    let rebalance_timeout_ms = if version >= 1 { int32(from, "rebalance timeout")? } else { -1 };
+    let session_timeout_ms = int32(from, "session timeout")?;
+    let subscription = bytes(from, "subscription")?;
+    let assignment = bytes(from, "assignment")?;
+    // Version 0 had one timeout for both.
+    let rebalance_timeout_ms = if rebalance_timeout_ms < 0 { session_timeout_ms } else { rebalance_timeout_ms };
+    Ok(MemberRecord {
+        id,
+        instance_id,
+        client_id,
+        client_host,
+        rebalance_timeout_ms,
+        session_timeout_ms,
+        subscription,
+        assignment,
+    })
+}
+
+fn int32(from: &mut &[u8], what: &'static str) -> Result<i32, CodecError> {
+    from.try_get_i32().map_err(|_| CodecError::Cut(what))
+}
+
+fn int64(from: &mut &[u8], what: &'static str) -> Result<i64, CodecError> {
+    from.try_get_i64().map_err(|_| CodecError::Cut(what))
+}
+
+fn text(from: &mut &[u8], what: &'static str) -> Result<StrBytes, CodecError> {
+    nullable(from, what)?.ok_or(CodecError::Length { what, length: -1 })
+}
+
+fn nullable(from: &mut &[u8], what: &'static str) -> Result<Option<StrBytes>, CodecError> {
+    let length = from.try_get_i16().map_err(|_| CodecError::Cut(what))?;
+    if length == -1 {
+        return Ok(None);
+    }
+    let bytes = take(from, what, i64::from(length))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| CodecError::Text(what))?;
+    Ok(Some(own(text)))
+}
+
+fn bytes(from: &mut &[u8], what: &'static str) -> Result<Bytes, CodecError> {
+    let length = int32(from, what)?;
+    Ok(Bytes::copy_from_slice(take(from, what, i64::from(length))?))
+}
+
+fn take<'a>(from: &mut &'a [u8], what: &'static str, length: i64) -> Result<&'a [u8], CodecError> {
+    let error = CodecError::Length { what, length };
+    let (taken, rest) = from.split_at_checked(usize::try_from(length).map_err(|_| error)?).ok_or(error)?;
+    *from = rest;
+    Ok(taken)
+}

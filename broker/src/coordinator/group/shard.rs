@@ -1,0 +1,143 @@
+//! [`GroupShard`]: all groups of one partition of `__consumer_offsets`.
+
+use indexmap::IndexMap;
+use thalweg_protocol::{StrBytes, TimestampMs};
+
+use super::caller::own;
+use super::context::{Context, GroupConfig};
+use super::effect::Effect;
+use super::group::Group;
+use super::limits::STRING_LENGTH_MAX;
+use super::state::GroupState;
+use super::timers::{GroupTimer, TimerKey};
+use super::ErrorCode;
+
+/// Whether the shard may answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// Reads the partition.
+    Loading,
+    Serving,
+    /// The partition is led elsewhere.
+    Unloaded,
+}
+
+/// See the [module](super). Owned by the core that owns the partition.
+#[derive(Debug)]
+pub struct GroupShard {
+    pub(super) phase: Phase,
+    pub(super) groups: IndexMap<StrBytes, Group>,
+    pub(super) cx: Context,
+    /// When expired offsets are looked for next.
+    pub(super) expiry_at: Option<TimestampMs>,
+}
+
+impl GroupShard {
+    /// An empty shard that is loading. `seed` makes its member ids: it must come from a good random source, and be
+    /// another one each time.
+    #[must_use]
+    pub fn new(config: GroupConfig, seed: u64) -> Self {
+        Self { phase: Phase::Loading, groups: IndexMap::new(), cx: Context::new(config, seed), expiry_at: None }
+    }
+
+    /// Takes new settings, from the next event on.
+    pub fn set_config(&mut self, config: GroupConfig) {
+        self.cx.config = config;
+    }
+
+    /// Whether requests are answered with more than an error.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving
+    }
+
+    /// How many groups there are.
+    #[must_use]
+    pub fn groups_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// When [`Self::tick`] is to be called next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<TimestampMs> {
+        self.cx.timers.next().into_iter().chain(self.expiry_at).min()
+    }
+
+    /// Does what has become due. Early calls do nothing.
+    pub fn tick(&mut self, now: TimestampMs) -> Vec<Effect> {
+        self.begin(now);
+        while let Some(TimerKey { group: id, timer }) = self.cx.timers.pop_due(now) {
+            let (group, cx) = self.group_and_context(&id);
+            let Some(group) = group else { continue };
+            match timer {
+                GroupTimer::Join => group.on_join_timeout(cx),
+                GroupTimer::Sync => group.on_sync_timeout(cx),
+                GroupTimer::Session(member) => group.on_session_timeout(&member, cx),
+            }
+            self.remove_if_vacant(&id);
+        }
+        if self.expiry_at.is_some_and(|at| at <= now) {
+            self.expire();
+        }
+        self.finish()
+    }
+
+    pub(super) fn begin(&mut self, now: TimestampMs) {
+        self.cx.now = now;
+    }
+
+    /// Ends the handling of an event.
+    pub(super) fn finish(&mut self) -> Vec<Effect> {
+        self.complete_refused();
+        self.cx.take_effects()
+    }
+
+    /// What Kafka checks before anything else of a request that is about members.
+    pub(super) fn check_group_id(&self, id: &str) -> Result<(), ErrorCode> {
+        if id.is_empty() || id.len() > STRING_LENGTH_MAX { Err(ErrorCode::InvalidGroupId) } else { Ok(()) }
+    }
+
+    pub(super) fn check_serving(&self) -> Result<(), ErrorCode> {
+        match self.phase {
+            Phase::Serving => Ok(()),
+            Phase::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
+            Phase::Unloaded => Err(ErrorCode::NotCoordinator),
+        }
+    }
+
+    pub(super) fn group(&self, id: &str) -> Option<&Group> {
+        self.groups.get(id.as_bytes())
+    }
+
+    pub(super) fn group_and_context(&mut self, id: &str) -> (Option<&mut Group>, &mut Context) {
+        (self.groups.get_mut(id.as_bytes()), &mut self.cx)
+    }
+
+    pub(super) fn create_group(&mut self, id: &str) -> &mut Group {
+        let now = self.cx.now;
+        self.groups.entry(own(id)).or_insert_with_key(|id| Group::new(id.clone(), now))
+    }
+
+    /// Drops a group that a request has made, or that was never written, and that holds nothing.
+    pub(super) fn remove_if_vacant(&mut self, id: &str) {
+        if self.group(id).is_some_and(Group::is_vacant) {
+            self.forget_group(id);
+        }
+    }
+
+    pub(super) fn forget_group(&mut self, id: &str) {
+        let Some(group) = self.groups.swap_remove(id.as_bytes()) else { return };
+        debug_assert!(group.members.is_empty());
+        for member in &group.pending_joins {
+            group.cancel_session(member, &mut self.cx);
+        }
+    }
+
+    /// Its removal could not be written.
+    pub(super) fn revive_group(&mut self, id: &str) {
+        if let Some(group) = self.groups.get_mut(id.as_bytes()).filter(|group| group.is(GroupState::Dead)) {
+            let since = group.state_since;
+            group.restore_state(GroupState::Empty, since);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Coordinators: replicated state machines that live beside a partition of an internal topic.
+
+pub mod group;
