@@ -9,6 +9,7 @@ pub mod api;
 pub mod error;
 pub mod frame;
 pub mod header;
+pub mod records;
 pub mod request;
 pub mod response;
 pub mod types;

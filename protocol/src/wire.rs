@@ -1,5 +1,6 @@
 //! Reading Kafka's primitive types from borrowed bytes. Every read is checked; nothing is allocated.
 
+use bytes::{BufMut, BytesMut};
 use thiserror::Error;
 
 /// Why bytes could not be read as the primitive they should be.
@@ -72,18 +73,75 @@ impl<'a> Reader<'a> {
         u32::try_from(value).map_err(|_| WireError::VarintTooLong { bytes_max: 5 })
     }
 
+    /// A zigzag number of up to five bytes, as lengths within records are written.
+    pub(crate) fn varint(&mut self) -> Result<i32, WireError> {
+        let raw = self.unsigned_varint()?;
+        Ok((raw >> 1).cast_signed() ^ -((raw & 1).cast_signed()))
+    }
+
+    /// A zigzag number of up to ten bytes, as timestamps within records are written.
+    pub(crate) fn varlong(&mut self) -> Result<i64, WireError> {
+        let raw = self.leb128(10)?;
+        Ok((raw >> 1).cast_signed() ^ -((raw & 1).cast_signed()))
+    }
+
     fn leb128(&mut self, bytes_max: usize) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for index in 0..bytes_max {
             let byte = self.u8()?;
-            let shift = 7 * index;
-            value |= u64::from(byte & 0x7f) << shift;
+            value |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
                 return Ok(value);
             }
         }
         Err(WireError::VarintTooLong { bytes_max })
     }
+}
+
+/// Appends a number in unsigned LEB128.
+pub(crate) fn put_unsigned_varint(out: &mut BytesMut, value: u32) {
+    put_leb128(out, u64::from(value));
+}
+
+/// Appends a zigzag number of up to five bytes.
+pub(crate) fn put_varint(out: &mut BytesMut, value: i32) {
+    put_leb128(out, u64::from(zigzag32(value)));
+}
+
+/// Appends a zigzag number of up to ten bytes.
+pub(crate) fn put_varlong(out: &mut BytesMut, value: i64) {
+    put_leb128(out, zigzag64(value));
+}
+
+/// Bytes that [`put_varint`] writes.
+pub(crate) const fn varint_len(value: i32) -> usize {
+    leb128_len(zigzag32(value) as u64)
+}
+
+/// Bytes that [`put_varlong`] writes.
+pub(crate) const fn varlong_len(value: i64) -> usize {
+    leb128_len(zigzag64(value))
+}
+
+const fn zigzag32(value: i32) -> u32 {
+    ((value << 1) ^ (value >> 31)).cast_unsigned()
+}
+
+const fn zigzag64(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+const fn leb128_len(value: u64) -> usize {
+    let bits = 64 - (value | 1).leading_zeros() as usize;
+    bits.div_ceil(7)
+}
+
+fn put_leb128(out: &mut BytesMut, mut value: u64) {
+    while value >= 0x80 {
+        out.put_u8((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.put_u8(value as u8);
 }
 
 #[cfg(test)]

@@ -1,0 +1,102 @@
+//! Batches where they lie: in a produce request, a segment, a fetch response.
+
+use bytes::Bytes;
+
+use super::header::{BatchHeader, RecordError};
+use super::record::Records;
+use super::stamp::compute_crc;
+use super::{compression, header::at};
+
+/// One batch within borrowed bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchView<'a> {
+    pub header: BatchHeader,
+    /// The whole batch, header included.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> BatchView<'a> {
+    /// The batch at the beginning of `bytes`; more may follow it.
+    ///
+    /// # Errors
+    /// When the header is bad or the batch is cut.
+    pub fn first(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        let header = BatchHeader::parse(bytes)?;
+        let needed = header.size_bytes();
+        let bytes = bytes.get(..needed).ok_or(RecordError::Truncated {
+            needed,
+            available: bytes.len(),
+        })?;
+        Ok(Self { header, bytes })
+    }
+
+    /// Whether the bytes are those that were written.
+    ///
+    /// # Errors
+    /// When the CRC is another.
+    pub fn check_crc(&self) -> Result<(), RecordError> {
+        let computed = compute_crc(self.bytes);
+        if computed != self.header.crc {
+            return Err(RecordError::CrcMismatch {
+                stored: self.header.crc,
+                computed,
+            });
+        }
+        Ok(())
+    }
+
+    /// The records as they lie behind the header, compressed if the header says so.
+    pub fn body(&self) -> &'a [u8] {
+        self.bytes.get(at::RECORDS..).unwrap_or_default()
+    }
+
+    /// The records, decompressed to at most `limit_bytes`, in memory of their own.
+    ///
+    /// # Errors
+    /// When they cannot be decompressed; damaged records are found by the iterator.
+    pub fn records(&self, limit_bytes: usize) -> Result<Records, RecordError> {
+        let codec = self.header.attributes.compression()?;
+        let body = match codec {
+            compression::Compression::None => Bytes::copy_from_slice(self.body()),
+            _ => Bytes::from(compression::decompress(codec, self.body(), limit_bytes)?),
+        };
+        Ok(Records::new(self.header, body))
+    }
+}
+
+/// The batches in `bytes`, back to back. A batch that is cut at the end is left out, as consumers do with the end of a
+/// fetch; a bad header is given as an error, behind which nothing can be found any more.
+pub const fn batches(bytes: &[u8]) -> Batches<'_> {
+    Batches { rest: bytes }
+}
+
+/// See [`batches`].
+#[derive(Clone, Debug)]
+pub struct Batches<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Batches<'a> {
+    /// The bytes behind the batches given so far.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Batches<'a> {
+    type Item = Result<BatchView<'a>, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match BatchView::first(self.rest) {
+            Ok(view) => {
+                self.rest = self.rest.get(view.bytes.len()..).unwrap_or_default();
+                Some(Ok(view))
+            }
+            Err(RecordError::Truncated { .. }) => None,
+            Err(error) => {
+                self.rest = &[];
+                Some(Err(error))
+            }
+        }
+    }
+}
