@@ -1,0 +1,176 @@
+//! The settings of this broker as the code reads them: typed, in one struct.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thalweg_protocol::NodeId;
+
+use super::layers::{BrokerLayers, Overrides};
+use super::listeners::{HostPort, Listener};
+use super::topic::TopicConfig;
+
+/// Fixed at start, except for what dynamic updates make a new `Config` for ([`Config::with_dynamic`]).
+/// Each field is the key of the same name; `thalweg.` keys go without their prefix.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    pub node_id: NodeId,
+    pub broker_rack: Option<String>,
+    /// Where clients connect; never empty, all PLAINTEXT.
+    pub listeners: Vec<Listener>,
+    /// What clients are told. Port 0 stands for the port that the listener of the same name really got.
+    pub advertised_listeners: Vec<Listener>,
+    /// `controller.quorum.bootstrap.servers`: rpc addresses of the nodes that first form the cluster.
+    pub bootstrap_servers: Vec<HostPort>,
+    pub rpc_listener: Option<HostPort>,
+    pub admin_listener: Option<HostPort>,
+
+    pub cores: usize,
+    pub cpu_pin: bool,
+    pub memory_bytes: usize,
+    pub wal_file_bytes: u64,
+    pub wal_files_max: usize,
+    pub wal_writes_in_flight: usize,
+    pub wal_block_bytes: usize,
+    pub segment_flush_bytes: usize,
+    pub read_ahead_bytes: usize,
+    pub shutdown_timeout: Duration,
+
+    /// Never empty.
+    pub log_dirs: Vec<PathBuf>,
+    pub log_retention_check_interval: Duration,
+    pub log_initial_task_delay: Duration,
+
+    pub socket_request_max_bytes: usize,
+    /// `None` leaves it to the kernel.
+    pub socket_receive_buffer_bytes: Option<usize>,
+    /// `None` leaves it to the kernel.
+    pub socket_send_buffer_bytes: Option<usize>,
+    pub socket_listen_backlog_size: i32,
+    /// `Duration::MAX` where connections may idle forever.
+    pub connections_max_idle: Duration,
+    pub max_connections: usize,
+    pub max_connections_per_ip: usize,
+    pub max_connections_per_ip_overrides: HashMap<IpAddr, usize>,
+    /// Per second.
+    pub max_connection_creation_rate: u32,
+    pub queued_max_requests: usize,
+    /// `None`: `memory_bytes` alone decides.
+    pub queued_max_request_bytes: Option<usize>,
+    pub max_request_partition_size_limit: usize,
+    pub request_timeout: Duration,
+
+    pub fetch_max_bytes: i32,
+    /// `max.incremental.fetch.session.cache.slots`
+    pub fetch_session_slots: usize,
+
+    pub auto_create_topics_enable: bool,
+    pub delete_topic_enable: bool,
+    pub num_partitions: usize,
+    pub default_replication_factor: u16,
+
+    pub producer_id_expiration: Duration,
+    pub producer_id_expiration_check_interval: Duration,
+
+    pub offsets_topic_num_partitions: usize,
+    pub offsets_topic_replication_factor: ReplicationFactor,
+    pub offsets_topic_segment_bytes: u64,
+    pub offsets_retention_minutes: i32,
+    pub offsets_retention_check_interval_ms: i64,
+    pub offsets_commit_timeout: Duration,
+    pub offsets_load_buffer_size: usize,
+    pub offset_metadata_max_bytes: usize,
+    pub group_min_session_timeout_ms: i32,
+    pub group_max_session_timeout_ms: i32,
+    pub group_initial_rebalance_delay_ms: i32,
+    pub group_max_size: usize,
+
+    /// What a topic has that sets nothing itself.
+    pub topic_defaults: TopicConfig,
+    /// Everything that was set, for DescribeConfigs and for topics' defaults.
+    pub layers: BrokerLayers,
+    /// What this machine said of itself at start.
+    pub machine: Machine,
+}
+
+/// What the defaults depend on, read once at start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Machine {
+    /// CPUs that the process may run on.
+    pub cpus: usize,
+    /// What other machines call this one.
+    pub host_name: String,
+}
+
+/// How many replicas a topic of the broker's own gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReplicationFactor {
+    /// What the setting, or its default, says.
+    pub wanted: u16,
+    /// Whether somebody set it. A default of 3 must not keep a single node from having consumer groups.
+    pub explicit: bool,
+}
+
+impl ReplicationFactor {
+    /// The replicas to make where `brokers` are known.
+    pub fn among(self, brokers: usize) -> usize {
+        let wanted = usize::from(self.wanted);
+        if self.explicit {
+            wanted
+        } else {
+            wanted.min(brokers.max(1))
+        }
+    }
+}
+
+/// Share of the memory budget that requests in progress may take; the rest is for what the cores keep of the log.
+const REQUEST_SHARE: usize = 2;
+/// Share of the memory budget that may be waiting for the write-ahead log.
+const UNWRITTEN_SHARE: usize = 8;
+
+impl Config {
+    /// The settings of a topic that sets `overrides` itself. An override that is not valid (a newer version may have
+    /// let it in) counts as not set.
+    pub fn topic_config(&self, overrides: &Overrides) -> TopicConfig {
+        if overrides.is_empty() {
+            return self.topic_defaults.clone();
+        }
+        TopicConfig::resolve_leniently(overrides, &self.layers)
+    }
+
+    /// The settings of a topic that sets nothing.
+    pub fn topic_config_default(&self) -> TopicConfig {
+        self.topic_defaults.clone()
+    }
+
+    /// What `__consumer_offsets` is created with, as Kafka's `GroupCoordinator.groupMetadataTopicConfigs`.
+    pub fn offsets_topic_configs(&self) -> Overrides {
+        let settings = [
+            ("cleanup.policy", "compact".to_owned()),
+            ("compression.type", "producer".to_owned()),
+            (
+                "segment.bytes",
+                self.offsets_topic_segment_bytes.to_string(),
+            ),
+        ];
+        settings
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
+    }
+
+    /// Bytes of requests that each of `cores` may hold. A request larger than that is let in alone.
+    pub fn request_memory_bytes_per_core(&self, cores: usize) -> usize {
+        let budget = self.memory_bytes / REQUEST_SHARE;
+        let budget = self
+            .queued_max_request_bytes
+            .map_or(budget, |queued| queued.min(budget));
+        (budget / cores.max(1)).max(1)
+    }
+
+    /// Bytes that may wait for each core's write-ahead log before its connections are not read any more.
+    pub fn unwritten_bytes_max_per_core(&self) -> usize {
+        (self.memory_bytes / UNWRITTEN_SHARE / self.cores.max(1)).max(self.wal_block_bytes)
+    }
+}
