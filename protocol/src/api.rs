@@ -5,7 +5,12 @@ use kafka_protocol::protocol::VersionRange;
 
 /// The versions of an API that this crate can read and write: from Kafka 4's oldest to the newest of the message types.
 pub fn known_versions(api: ApiKey) -> VersionRange {
-    api.valid_versions()
+    let versions = api.valid_versions();
+    match api {
+        // Version 6 is still unstable in Kafka 4.3 (KIP-939), so brokers do not serve it.
+        ApiKey::InitProducerId => VersionRange { max: 5, ..versions },
+        _ => versions,
+    }
 }
 
 /// The versions that an ApiVersions response names for an API of which `served` is served.
