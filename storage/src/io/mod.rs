@@ -12,6 +12,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 
+mod blocking;
+mod glommio;
+pub mod sim;
+
+pub use self::glommio::glommio_disk;
+
 /// Alignment of positions, lengths and memory for O_DIRECT, in bytes. Also the unit in which a write can be torn.
 pub const BLOCK_SIZE_BYTES: usize = 4096;
 
@@ -27,7 +33,11 @@ pub struct OpenMode {
 
 /// A file system on one drive.
 pub trait Disk {
-    fn open<'a>(&'a self, path: &'a Path, mode: OpenMode) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>>;
+    fn open<'a>(
+        &'a self,
+        path: &'a Path,
+        mode: OpenMode,
+    ) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>>;
     fn create_dir_all<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>>;
     /// Names in a directory, sorted; a missing directory is an error of kind `NotFound`.
     fn read_dir<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Vec<PathBuf>>>;
@@ -39,7 +49,11 @@ pub trait Disk {
     /// Whole small files (checkpoints, indexes, metadata), through the page cache.
     fn read_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Bytes>>;
     /// Writes a whole file under a temporary name, syncs it, renames it into place and syncs the directory.
-    fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>>;
+    fn replace_file<'a>(
+        &'a self,
+        path: &'a Path,
+        content: Bytes,
+    ) -> LocalBoxFuture<'a, io::Result<()>>;
     /// A zeroed buffer for `DiskFile::write_at`. `len` is a multiple of [`BLOCK_SIZE_BYTES`].
     fn allocate(&self, len: usize) -> DmaBuffer;
     /// Free and total bytes of the file system that holds `path`.
@@ -69,5 +83,38 @@ pub struct DmaBuffer {
 }
 
 enum Inner {
+    /// Memory for the simulated disk and for files without O_DIRECT; not aligned.
     Heap(Vec<u8>),
+    Glommio(::glommio::io::DmaBuffer),
+}
+
+impl DmaBuffer {
+    /// Zeroed memory on the heap, for disks that need no alignment.
+    pub(crate) fn heap(len: usize) -> Self {
+        Self {
+            inner: Inner::Heap(vec![0; len]),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.inner {
+            Inner::Heap(bytes) => bytes,
+            Inner::Glommio(buffer) => buffer.as_bytes(),
+        }
+    }
+
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        match &mut self.inner {
+            Inner::Heap(bytes) => bytes,
+            Inner::Glommio(buffer) => buffer.as_bytes_mut(),
+        }
+    }
 }
