@@ -1,0 +1,246 @@
+#!/bin/bash
+# Apache Kafka's command line tools, each in a process of its own as its shell script would start it: run.sh BOOTSTRAP PREFIX.
+# KAFKA_LIBS: the folder with Kafka's jars.
+set -u
+. "$(dirname "$0")/../lib.sh"
+bootstrap=$1
+prefix=$2
+topic=${prefix}tools
+
+# tool NAME ARGS...: the class behind the script of that name.
+tool() {
+  local name=$1 class
+  shift
+  case $name in
+    kafka-broker-api-versions) class=org.apache.kafka.tools.BrokerApiVersionsCommand ;;
+    kafka-cluster) class=org.apache.kafka.tools.ClusterTool ;;
+    kafka-configs) class=kafka.admin.ConfigCommand ;;
+    kafka-console-consumer) class=org.apache.kafka.tools.consumer.ConsoleConsumer ;;
+    kafka-console-producer) class=org.apache.kafka.tools.ConsoleProducer ;;
+    kafka-consumer-perf-test) class=org.apache.kafka.tools.ConsumerPerformance ;;
+    kafka-delete-records) class=org.apache.kafka.tools.DeleteRecordsCommand ;;
+    kafka-e2e-latency) class=org.apache.kafka.tools.EndToEndLatency ;;
+    kafka-get-offsets) class=org.apache.kafka.tools.GetOffsetShell ;;
+    kafka-log-dirs) class=org.apache.kafka.tools.LogDirsCommand ;;
+    kafka-producer-perf-test) class=org.apache.kafka.tools.ProducerPerformance ;;
+    kafka-topics) class=org.apache.kafka.tools.TopicCommand ;;
+    *) echo "no class known for $name"; return 2 ;;
+  esac
+  # The quick compiler and the small collector: these are short lives.
+  timeout 60 java -Xmx512M -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$KAFKA_LIBS/../classes:$KAFKA_LIBS/*" "$class" "$@"
+}
+
+# capture FILE COMMAND...: stdout and stderr into a scratch file and onto the check's own output.
+capture() {
+  local file=$scratch/$1 status
+  shift
+  "$@" > "$file" 2>&1 && status=0 || status=$?
+  cat "$file"
+  return "$status"
+}
+
+topics_create() {
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --create --topic "$topic" --partitions 3 --replication-factor 1 --config retention.ms=7200000
+  expect "^Created topic $topic\.$" "$scratch/out"
+}
+
+topics_create_twice() {
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --create --topic "$topic" && return 1
+  expect "Topic '$topic' already exists" "$scratch/out"
+}
+
+topics_if_not_exists() {
+  tool kafka-topics --bootstrap-server "$bootstrap" --create --if-not-exists --topic "$topic"
+}
+
+topics_list() {
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --list
+  expect "^$topic$" "$scratch/out"
+}
+
+topics_describe() {
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --describe --topic "$topic"
+  expect "Topic: $topic\s+TopicId: \S{22}\s+PartitionCount: 3\s+ReplicationFactor: 1\s+Configs:.*retention.ms=7200000" "$scratch/out"
+  expect "Topic: $topic\s+Partition: 2\s+Leader: [0-9]+\s+Replicas: [0-9]+\s+Isr: [0-9]+" "$scratch/out"
+}
+
+topics_describe_filters() {
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --describe --under-replicated-partitions --topic "$topic"
+  refuse "Partition:" "$scratch/out"
+}
+
+topics_alter() {
+  tool kafka-topics --bootstrap-server "$bootstrap" --alter --topic "$topic" --partitions 4
+  # Answered before every broker has heard of it.
+  sleep 0.5
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --describe --topic "$topic"
+  expect "PartitionCount: 4" "$scratch/out"
+}
+
+topics_unknown() {
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --describe --topic "${prefix}nowhere" && return 1
+  expect "does not exist" "$scratch/out"
+}
+
+topics_delete() {
+  tool kafka-topics --bootstrap-server "$bootstrap" --create --topic "${prefix}doomed" --partitions 1
+  tool kafka-topics --bootstrap-server "$bootstrap" --delete --topic "${prefix}doomed"
+  capture out tool kafka-topics --bootstrap-server "$bootstrap" --list
+  refuse "^${prefix}doomed$" "$scratch/out"
+}
+
+configs_alter_topic() {
+  capture out tool kafka-configs --bootstrap-server "$bootstrap" --alter --entity-type topics --entity-name "$topic" --add-config "max.message.bytes=2000000,cleanup.policy=[delete,compact]"
+  expect "Completed updating config for topic $topic" "$scratch/out"
+  capture out tool kafka-configs --bootstrap-server "$bootstrap" --describe --entity-type topics --entity-name "$topic"
+  expect "max.message.bytes=2000000 sensitive=false synonyms=\{DYNAMIC_TOPIC_CONFIG:max.message.bytes=2000000" "$scratch/out"
+  expect "cleanup.policy=delete,compact" "$scratch/out"
+}
+
+configs_delete_topic() {
+  tool kafka-configs --bootstrap-server "$bootstrap" --alter --entity-type topics --entity-name "$topic" --delete-config max.message.bytes,cleanup.policy
+  capture out tool kafka-configs --bootstrap-server "$bootstrap" --describe --entity-type topics --entity-name "$topic"
+  refuse "max.message.bytes|cleanup.policy" "$scratch/out"
+  expect "retention.ms=7200000" "$scratch/out"
+}
+
+configs_describe_all() {
+  capture out tool kafka-configs --bootstrap-server "$bootstrap" --describe --all --entity-type topics --entity-name "$topic"
+  expect "^  compression.type=producer sensitive=false synonyms=\{DEFAULT_CONFIG:compression.type=producer\}" "$scratch/out"
+  expect "^  segment.bytes=1073741824" "$scratch/out"
+}
+
+configs_describe_broker() {
+  local node
+  node=$(sed -n 's/.*Leader: \([0-9]*\).*/\1/p' "$scratch/described" | head -1)
+  capture out tool kafka-configs --bootstrap-server "$bootstrap" --describe --all --entity-type brokers --entity-name "$node"
+  expect "^  log.dirs=" "$scratch/out"
+  expect "^  listeners=" "$scratch/out"
+}
+
+configs_wrong() {
+  capture out tool kafka-configs --bootstrap-server "$bootstrap" --alter --entity-type topics --entity-name "$topic" --add-config retention.msec=1 && return 1
+  expect "InvalidConfigurationException.*retention.msec" "$scratch/out"
+}
+
+console_keys_and_headers() {
+  printf 'h1:a,h2:b\tkey1\tvalue1\nh1:c\tkey2\tvalue2\n' | tool kafka-console-producer --bootstrap-server "$bootstrap" --topic "${prefix}console" \
+    --reader-property parse.key=true --reader-property parse.headers=true
+  capture out tool kafka-console-consumer --bootstrap-server "$bootstrap" --topic "${prefix}console" --from-beginning --max-messages 2 --timeout-ms 20000 \
+    --formatter-property print.key=true --formatter-property print.headers=true --formatter-property print.offset=true --formatter-property print.partition=true
+  expect "^Partition:0\sOffset:0\sh1:a,h2:b\skey1\svalue1$" "$scratch/out"
+  expect "^Partition:0\sOffset:1\sh1:c\skey2\svalue2$" "$scratch/out"
+  expect "Processed a total of 2 messages" "$scratch/out"
+}
+
+console_codec() {
+  seq 1 200 | tool kafka-console-producer --bootstrap-server "$bootstrap" --topic "$topic" --compression-codec zstd --command-property linger.ms=50
+  tool kafka-console-consumer --bootstrap-server "$bootstrap" --topic "$topic" --from-beginning --max-messages 200 --timeout-ms 20000 --group "${prefix}console" > "$scratch/out" 2> "$scratch/err"
+  cat "$scratch/err"
+  equal "$(seq 1 200 | sort -n | md5sum)" "$(sort -n "$scratch/out" | md5sum)" "the numbers"
+}
+
+console_from_offset() {
+  seq 1 50 | tool kafka-console-producer --bootstrap-server "$bootstrap" --topic "${prefix}offset" --request-required-acks 1
+  tool kafka-console-consumer --bootstrap-server "$bootstrap" --topic "${prefix}offset" --partition 0 --offset 45 --max-messages 5 --timeout-ms 20000 > "$scratch/out" 2> "$scratch/err"
+  cat "$scratch/err"
+  equal "46 47 48 49 50" "$(paste -sd ' ' "$scratch/out")" "the last five"
+}
+
+console_end_of_topic() {
+  # The group has read everything: nothing comes before the timeout.
+  capture out tool kafka-console-consumer --bootstrap-server "$bootstrap" --topic "$topic" --timeout-ms 2000 --group "${prefix}console" || true
+  expect "Processed a total of 0 messages" "$scratch/out"
+}
+
+api_versions() {
+  capture out tool kafka-broker-api-versions --bootstrap-server "$bootstrap"
+  expect "^$bootstrap \(id: [0-9]+ rack: null isFenced: false\) -> \($" "$scratch/out"
+  for api in "Produce\(0\): [0-9]+ to [0-9]+ \[usable: [0-9]+\]" "Fetch\(1\): [0-9]+ to [0-9]+ \[usable: [0-9]+\]" \
+    "ListOffsets\(2\): [0-9]+ to [0-9]+ \[usable" "Metadata\(3\): [0-9]+ to [0-9]+ \[usable" "ApiVersions\(18\): 0 to [0-9]+ \[usable" \
+    "CreateTopics\(19\): 2 to [0-9]+ \[usable" "InitProducerId\(22\): 0 to [0-9]+ \[usable" "DescribeTopicPartitions\(75\): 0 \[usable: 0\]"; do
+    expect "$api" "$scratch/out"
+  done
+}
+
+cluster_id() {
+  capture out tool kafka-cluster cluster-id --bootstrap-server "$bootstrap"
+  expect "^Cluster ID: \S+$" "$scratch/out"
+}
+
+get_offsets() {
+  capture out tool kafka-get-offsets --bootstrap-server "$bootstrap" --topic "${prefix}offset"
+  expect "^${prefix}offset:0:50$" "$scratch/out"
+  for spec in earliest:0 earliest-local:0 max-timestamp:'[0-9]+' 0:0; do
+    capture out tool kafka-get-offsets --bootstrap-server "$bootstrap" --topic-partitions "${prefix}offset:0" --time "${spec%%:*}"
+    expect "^${prefix}offset:0:${spec#*:}$" "$scratch/out"
+  done
+}
+
+delete_records() {
+  echo "{\"partitions\": [{\"topic\": \"${prefix}offset\", \"partition\": 0, \"offset\": 20}], \"version\": 1}" > "$scratch/delete.json"
+  capture out tool kafka-delete-records --bootstrap-server "$bootstrap" --offset-json-file "$scratch/delete.json"
+  expect "partition: ${prefix}offset-0\s+low_watermark: 20" "$scratch/out"
+  capture out tool kafka-get-offsets --bootstrap-server "$bootstrap" --topic "${prefix}offset" --time earliest
+  expect "^${prefix}offset:0:20$" "$scratch/out"
+}
+
+log_dirs() {
+  capture out tool kafka-log-dirs --bootstrap-server "$bootstrap" --describe --topic-list "$topic"
+  expect "Received log directory information from brokers [0-9]+" "$scratch/out"
+  expect "\"partition\":\"$topic-0\"" "$scratch/out"
+  expect "\"size\":[1-9][0-9]*" "$scratch/out"
+  expect "\"error\":null" "$scratch/out"
+}
+
+producer_perf() {
+  capture out tool kafka-producer-perf-test --bootstrap-server "$bootstrap" --topic "$topic" --num-records 20000 --record-size 1000 --throughput -1 --command-property acks=all
+  expect "^20000 records sent, .* records/sec .* 99\.9th" "$scratch/out"
+}
+
+producer_perf_codec() {
+  capture out tool kafka-producer-perf-test --bootstrap-server "$bootstrap" --topic "$topic" --num-records 5000 --record-size 200 --throughput 20000 --command-property compression.type=lz4 linger.ms=5
+  expect "^5000 records sent" "$scratch/out"
+}
+
+consumer_perf() {
+  capture out tool kafka-consumer-perf-test --bootstrap-server "$bootstrap" --topic "$topic" --num-records 20000 --timeout 20000 --group "${prefix}perf"
+  refuse "WARNING: Exiting before consuming" "$scratch/out"
+}
+
+e2e_latency() {
+  tool kafka-topics --bootstrap-server "$bootstrap" --create --topic "${prefix}e2e" --partitions 1
+  capture out tool kafka-e2e-latency "$bootstrap" "${prefix}e2e" 300 all 100
+  expect "^Avg latency: [0-9.,]+ ms" "$scratch/out"
+  expect "^Percentiles: 50th = [0-9]+, 99th = [0-9]+, 99.9th = [0-9]+" "$scratch/out"
+}
+
+check topics-create topics_create
+check topics-create-twice topics_create_twice
+check topics-create-if-not-exists topics_if_not_exists
+check topics-list topics_list
+check topics-describe topics_describe
+cp "$scratch/out" "$scratch/described"
+check topics-describe-under-replicated topics_describe_filters
+check topics-alter-partitions topics_alter
+check topics-describe-unknown topics_unknown
+check topics-delete topics_delete
+check configs-alter-topic configs_alter_topic
+check configs-delete-topic configs_delete_topic
+check configs-describe-all-of-topic configs_describe_all
+check configs-describe-broker configs_describe_broker
+check configs-unknown-key configs_wrong
+check console-keys-and-headers console_keys_and_headers
+check console-compressed-and-group console_codec
+check console-group-continues console_end_of_topic
+check console-from-offset console_from_offset
+check broker-api-versions api_versions
+check cluster-id cluster_id
+check get-offsets get_offsets
+check delete-records delete_records
+check log-dirs log_dirs
+check producer-perf-test producer_perf
+check producer-perf-test-compressed producer_perf_codec
+check consumer-perf-test consumer_perf
+check e2e-latency e2e_latency
+finish
