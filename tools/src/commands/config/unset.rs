@@ -1,0 +1,28 @@
+//! `thalweg config unset`
+
+use clap::Args;
+
+use crate::cli::Global;
+use crate::cluster::Cluster;
+use crate::failure::Failure;
+
+use super::{Change, Kind, Resource, alter_and_say};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Whose settings
+    kind: Kind,
+    /// The topic; or the broker's id, or `default` for all brokers
+    name: String,
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+    /// Only check whether it would work
+    #[arg(long)]
+    validate_only: bool,
+}
+
+pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
+    let resource = Resource::parse(arguments.kind, &arguments.name)?;
+    let changes: Vec<Change> = arguments.keys.iter().map(|key| Change::unset(key)).collect();
+    alter_and_say(&mut Cluster::connect(global)?, global, &resource, &changes, arguments.validate_only)
+}

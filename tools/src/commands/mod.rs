@@ -1,0 +1,25 @@
+//! One file per command.
+
+pub(crate) mod cluster;
+pub(crate) mod completion;
+pub(crate) mod config;
+pub(crate) mod consume;
+pub(crate) mod log;
+pub(crate) mod produce;
+pub(crate) mod topic;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Topic(command) => topic::run(&global, command),
+        Command::Produce(arguments) => produce::run(&global, &arguments),
+        Command::Consume(arguments) => consume::run(&global, &arguments),
+        Command::Cluster(command) => cluster::run(&global, &command),
+        Command::Config(command) => config::run(&global, command),
+        Command::Log(command) => log::run(&global, &command),
+        Command::Completion(arguments) => completion::run(&arguments),
+    }
+}
