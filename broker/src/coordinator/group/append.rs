@@ -6,10 +6,10 @@ use bytes::Bytes;
 use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::caller::ReplyToken;
+use super::classic::{CommittedOffset, Group};
 use super::context::GroupConfig;
 use super::effect::{AppendToken, Effect, Response};
 use super::fetch::ParkedFetch;
-use super::group::{CommittedOffset, Group};
 use super::member::Member;
 use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
 use super::shard::GroupShard;
@@ -197,7 +197,10 @@ impl GroupShard {
                 self.remove_if_vacant(&key.group);
             }
             Change::GroupGone { group } if durable => self.forget_group(&group),
-            Change::GroupGone { group } => self.revive_group(&group),
+            Change::GroupGone { group } => {
+                self.revive_group(&group);
+                self.remove_if_vacant(&group);
+            }
         }
     }
 }

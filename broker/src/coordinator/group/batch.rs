@@ -1,8 +1,8 @@
 //! One record batch out of several records.
 
 use bytes::Bytes;
-use thalweg_protocol::TimestampMs;
 use thalweg_protocol::records::BatchBuilder;
+use thalweg_protocol::{ProducerEpoch, ProducerId, TimestampMs};
 
 use super::record::Record;
 use super::{ErrorCode, record_codec};
@@ -15,7 +15,8 @@ pub(super) fn build(
     now: TimestampMs,
 ) -> Result<Bytes, ErrorCode> {
     let too_large = |_| ErrorCode::MessageTooLarge;
-    let mut builder = BatchBuilder::new();
+    // Kafka's coordinators write a base sequence of 0, though there is no producer id.
+    let mut builder = BatchBuilder::new().with_producer(ProducerId::NONE, ProducerEpoch(-1), 0);
     for record in records {
         let (key, value) = record_codec::encode(&record).map_err(|_| ErrorCode::MessageTooLarge)?;
         builder.push(now, Some(&key), value.as_deref(), &[]).map_err(too_large)?;

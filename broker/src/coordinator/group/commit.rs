@@ -4,12 +4,13 @@ use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestParti
 use thalweg_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use thalweg_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
+use uuid::Uuid;
 
 use super::append::{Change, Completion};
 use super::caller::{Caller, own};
+use super::classic::{CommittedOffset, Group};
 use super::context::Context;
 use super::effect::{Effect, Response};
-use super::group::{CommittedOffset, Group};
 use super::limits::{GROUPS_MAX, STRING_LENGTH_MAX, TOPIC_NAME_LENGTH_MAX};
 use super::record::OffsetKey;
 use super::shard::GroupShard;
@@ -23,7 +24,8 @@ const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
 const RETENTION_DEFAULT: i64 = -1;
 
 impl GroupShard {
-    /// Stores offsets; answered once they are durable.
+    /// Stores offsets; answered once they are durable. The handler has taken out topics that do not exist, and filled in
+    /// the topics' ids where the request's version has none, as Kafka stores them with the offset.
     pub fn commit(&mut self, request: &OffsetCommitRequest, caller: &Caller, now: TimestampMs) -> Vec<Effect> {
         self.begin(now);
         if let Err(error) = self.try_commit(request, caller) {
@@ -117,8 +119,9 @@ impl Group {
         for partition in &topic.partitions {
             let code = match check_partition(&name, partition, cx) {
                 Ok(()) => {
-                    let key = OffsetKey { group: self.id.clone(), topic: name.clone(), partition: partition.partition_index };
-                    let value = Some(committed(partition, expires_at, cx.now));
+                    let key =
+                        OffsetKey { group: self.id.clone(), topic: name.clone(), partition: partition.partition_index };
+                    let value = Some(committed(topic.topic_id, partition, expires_at, cx.now));
                     changes.push(Change::Offset { key, value });
                     0
                 }
@@ -178,11 +181,13 @@ fn check_partition(topic: &str, partition: &OffsetCommitRequestPartition, cx: &C
     if topic.len() > TOPIC_NAME_LENGTH_MAX {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
-    let too_large = partition.committed_metadata.as_ref().is_some_and(|metadata| cx.config.metadata_too_large(metadata));
+    let too_large =
+        partition.committed_metadata.as_ref().is_some_and(|metadata| cx.config.metadata_too_large(metadata));
     if too_large { Err(ErrorCode::OffsetMetadataTooLarge) } else { Ok(()) }
 }
 
 fn committed(
+    topic_id: Uuid,
     partition: &OffsetCommitRequestPartition,
     expires_at: Option<TimestampMs>,
     now: TimestampMs,
@@ -191,6 +196,7 @@ fn committed(
         offset: partition.committed_offset,
         leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
         metadata: partition.committed_metadata.as_deref().map_or_else(StrBytes::default, own),
+        topic_id,
         committed_at: now,
         expires_at,
     }

@@ -3,8 +3,8 @@
 use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::append::{Change, Completion};
+use super::classic::{CommittedOffset, Group};
 use super::context::Context;
-use super::group::{CommittedOffset, Group};
 use super::shard::GroupShard;
 use super::state::GroupState;
 
@@ -72,7 +72,9 @@ impl Group {
         match self.state() {
             GroupState::Empty => Some(self.state_since.map_or(RetentionBase::Commit, RetentionBase::Since)),
             // Of topics it no longer subscribes to.
-            GroupState::Stable if self.uses_consumer_protocol() && self.subscribed.is_some() => Some(RetentionBase::Commit),
+            GroupState::Stable if self.uses_consumer_protocol() && self.subscribed.is_some() => {
+                Some(RetentionBase::Commit)
+            }
             _ => None,
         }
     }

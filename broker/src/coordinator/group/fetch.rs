@@ -11,8 +11,8 @@ use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
 
 use super::ErrorCode;
 use super::caller::{Caller, ReplyToken};
+use super::classic::CommittedOffset;
 use super::effect::{Effect, Response};
-use super::group::CommittedOffset;
 use super::shard::GroupShard;
 
 /// What is shown where nothing was committed.

@@ -5,9 +5,9 @@ use thalweg_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 use super::ErrorCode;
 use super::caller::Caller;
+use super::classic::Group;
 use super::context::Context;
 use super::effect::{Effect, Response};
-use super::group::Group;
 use super::shard::GroupShard;
 use super::state::GroupState;
 

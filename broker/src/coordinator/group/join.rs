@@ -6,9 +6,9 @@ use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::caller::{Caller, own};
+use super::classic::Group;
 use super::context::Context;
 use super::effect::Effect;
-use super::group::Group;
 use super::limits::{
     GROUPS_MAX, INSTANCE_ID_LENGTH_MAX, MEMBER_METADATA_SIZE_MAX_BYTES, MEMBER_PROTOCOLS_MAX, PENDING_MEMBERS_MAX,
     STRING_LENGTH_MAX,
@@ -79,7 +79,8 @@ impl Joining {
 fn check_sizes(request: &JoinGroupRequest) -> Result<(), ErrorCode> {
     let instance_id_length = request.group_instance_id.as_ref().map_or(0, |id| id.len());
     let names_fit = request.protocols.iter().all(|protocol| protocol.name.len() <= STRING_LENGTH_MAX);
-    let size_bytes: usize = request.protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum();
+    let size_bytes: usize =
+        request.protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum();
     let fits = instance_id_length <= INSTANCE_ID_LENGTH_MAX
         && request.protocol_type.len() <= STRING_LENGTH_MAX
         && request.protocols.len() <= MEMBER_PROTOCOLS_MAX
@@ -172,6 +173,8 @@ impl Group {
         self.fail_join(member, member.clone(), ErrorCode::GroupMaxSizeReached, cx);
         self.fail_sync(member, ErrorCode::UnknownMemberId, cx);
         self.remove_member(member, cx);
+        // It may have been the last that the others were waiting for.
+        self.complete_if_all_joined(cx);
     }
 
     fn join_new(&mut self, joining: Joining, cx: &mut Context) -> Result<(), ErrorCode> {

@@ -7,9 +7,9 @@ use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::ErrorCode;
 use super::caller::Caller;
+use super::classic::Group;
 use super::context::Context;
 use super::effect::{Effect, Response};
-use super::group::Group;
 use super::reply::MEMBER_ID_NONE;
 use super::shard::GroupShard;
 use super::state::GroupState;

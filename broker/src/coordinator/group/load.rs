@@ -1,14 +1,14 @@
 //! Building a shard from its partition's log, and giving it up.
 
 use indexmap::IndexMap;
-use thalweg_protocol::{KafkaOffset, TimestampMs};
 use thalweg_protocol::records::{self, RecordError};
+use thalweg_protocol::{KafkaOffset, TimestampMs};
 use thiserror::Error;
 
 use super::ErrorCode;
 use super::caller::own;
+use super::classic::Group;
 use super::effect::Effect;
-use super::group::Group;
 use super::limits::LOAD_BATCH_SIZE_MAX_BYTES;
 use super::member::{Member, Protocol};
 use super::record::{GroupRecord, MemberRecord, Record};

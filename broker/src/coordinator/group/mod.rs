@@ -19,12 +19,12 @@ mod admin;
 mod append;
 mod batch;
 mod caller;
+mod classic;
 mod commit;
 mod context;
 mod effect;
 mod expiry;
 mod fetch;
-mod group;
 mod heartbeat;
 mod join;
 mod leave;
@@ -43,8 +43,8 @@ mod state;
 mod static_member;
 mod subscription;
 mod sync;
-
-
+#[cfg(test)]
+mod tests;
 mod timers;
 pub mod wire;
 

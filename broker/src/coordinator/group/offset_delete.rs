@@ -8,9 +8,9 @@ use thalweg_protocol::{StrBytes, TimestampMs};
 use super::ErrorCode;
 use super::append::{Change, Completion};
 use super::caller::Caller;
+use super::classic::Group;
 use super::context::Context;
 use super::effect::{Effect, Response};
-use super::group::Group;
 use super::limits::TOMBSTONES_PER_BATCH_MAX;
 use super::record::OffsetKey;
 use super::shard::GroupShard;
@@ -64,7 +64,11 @@ impl GroupShard {
 }
 
 impl Group {
-    fn delete_topic(&self, topic: &OffsetDeleteRequestTopic, tombstones: &mut Vec<Change>) -> OffsetDeleteResponseTopic {
+    fn delete_topic(
+        &self,
+        topic: &OffsetDeleteRequestTopic,
+        tombstones: &mut Vec<Change>,
+    ) -> OffsetDeleteResponseTopic {
         let subscribed = self.is_subscribed_to(&topic.name);
         let code = if subscribed { ErrorCode::GroupSubscribedToTopic.code() } else { 0 };
         let mut response = OffsetDeleteResponseTopic::default().with_name(topic.name.clone());
@@ -87,10 +91,14 @@ impl Group {
 
     /// Every offset of some topics, also those that are only about to be durable: a removal comes after them in the log.
     pub(super) fn known_offsets(&self, wanted: impl Fn(&StrBytes) -> bool) -> Vec<(StrBytes, i32)> {
-        let durable = self.offsets.iter().flat_map(|(topic, partitions)| partitions.keys().map(move |index| (topic, *index)));
+        let durable =
+            self.offsets.iter().flat_map(|(topic, partitions)| partitions.keys().map(move |index| (topic, *index)));
         let in_flight = self.offsets_in_flight.keys().map(|(topic, index)| (topic, *index));
-        let mut known: Vec<(StrBytes, i32)> =
-            durable.chain(in_flight).filter(|(topic, _)| wanted(topic)).map(|(topic, index)| (topic.clone(), index)).collect();
+        let mut known: Vec<(StrBytes, i32)> = durable
+            .chain(in_flight)
+            .filter(|(topic, _)| wanted(topic))
+            .map(|(topic, index)| (topic.clone(), index))
+            .collect();
         known.sort_unstable();
         known.dedup();
         known

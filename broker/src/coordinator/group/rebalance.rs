@@ -4,8 +4,8 @@ use thalweg_protocol::StrBytes;
 
 use super::ErrorCode;
 use super::append::{Change, Completion};
+use super::classic::{Group, InitialDelay};
 use super::context::Context;
-use super::group::{Group, InitialDelay};
 use super::reply::{JoinDetail, MEMBER_ID_NONE};
 use super::state::GroupState;
 use super::timers::{GroupTimer, TimerKey};
@@ -86,7 +86,8 @@ impl Group {
     /// Dynamic members that did not come in time are out; static ones keep their place (KIP-345).
     fn remove_not_rejoined(&mut self, cx: &mut Context) {
         let late = |member: &super::member::Member| member.join.is_none() && !member.is_static();
-        let gone: Vec<StrBytes> = self.members.values().filter(|member| late(member)).map(|member| member.id.clone()).collect();
+        let gone: Vec<StrBytes> =
+            self.members.values().filter(|member| late(member)).map(|member| member.id.clone()).collect();
         for member in gone {
             self.fail_sync(&member, ErrorCode::UnknownMemberId, cx);
             self.remove_member(&member, cx);
@@ -130,7 +131,9 @@ impl Group {
 
     /// Deadline of the sync phase: who has not asked for its assignment is out.
     pub(super) fn on_sync_timeout(&mut self, cx: &mut Context) {
-        if !matches!(self.state(), GroupState::CompletingRebalance | GroupState::Stable) || self.pending_syncs.is_empty() {
+        if !matches!(self.state(), GroupState::CompletingRebalance | GroupState::Stable)
+            || self.pending_syncs.is_empty()
+        {
             return;
         }
         for member in std::mem::take(&mut self.pending_syncs) {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use thalweg_protocol::{StrBytes, TimestampMs};
 
-use super::group::CommittedOffset;
+use super::classic::CommittedOffset;
 
 /// What an offset is of.
 #[derive(Clone, PartialEq, Eq, Debug)]

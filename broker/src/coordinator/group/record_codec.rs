@@ -1,21 +1,25 @@
 //! Keys and values of `__consumer_offsets`, byte for byte as Kafka writes them: an int16 version, then Kafka's
-//! `OffsetCommitKey`/`Value` and `GroupMetadataKey`/`Value` in the non-flexible encoding.
+//! `OffsetCommitKey`/`Value` and `GroupMetadataKey`/`Value`.
 //!
-//! Written: offset key 1, offset value 3 (1 where the request chose its own retention), group key 2, group value 3.
-//! Read: offset keys 0 and 1, offset values 0 to 3, group key 2, group values 0 to 3. Version 4 of the values exists in
-//! Kafka's schemas, but no release writes it.
+//! Written, as Kafka 4.1 to 4.3 do: offset key 1, offset value 4 (1 where the request chose its own retention), group
+//! key 2, group value 3. Read: offset keys 0 and 1, offset values 0 to 4, group key 2, group values 0 to 3; version 4
+//! of the latter is in Kafka's schemas, but no release writes it.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::caller::own;
-use super::group::CommittedOffset;
+use super::classic::CommittedOffset;
 use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
 
 const OFFSET_KEY_VERSION_MAX: i16 = 1;
 const GROUP_KEY_VERSION: i16 = 2;
-const OFFSET_VALUE_VERSION: i16 = 3;
+const OFFSET_VALUE_VERSION: i16 = 4;
+/// From this version on the offset value has compact strings and tagged fields (KIP-915).
+const OFFSET_VALUE_VERSION_FLEXIBLE: i16 = 4;
+const TAG_TOPIC_ID: u64 = 0;
 const OFFSET_VALUE_VERSION_WITH_EXPIRY: i16 = 1;
 const GROUP_VALUE_VERSION: i16 = 3;
 
@@ -74,15 +78,43 @@ fn encode_offset(offset: &CommittedOffset) -> Result<Bytes, CodecError> {
     let with_expiry = offset.expires_at.is_some();
     value.put_i16(if with_expiry { OFFSET_VALUE_VERSION_WITH_EXPIRY } else { OFFSET_VALUE_VERSION });
     value.put_i64(offset.offset);
-    if !with_expiry {
-        value.put_i32(offset.leader_epoch.0);
-    }
-    put_string(&mut value, "metadata", &offset.metadata)?;
-    value.put_i64(offset.committed_at.0);
     if let Some(expires_at) = offset.expires_at {
+        put_string(&mut value, "metadata", &offset.metadata)?;
+        value.put_i64(offset.committed_at.0);
         value.put_i64(expires_at.0);
+    } else {
+        value.put_i32(offset.leader_epoch.0);
+        put_compact(&mut value, &offset.metadata);
+        value.put_i64(offset.committed_at.0);
+        put_topic_id(&mut value, offset.topic_id);
     }
     Ok(value.freeze())
+}
+
+/// The tagged fields: a topic id that is known.
+fn put_topic_id(to: &mut BytesMut, topic_id: Uuid) {
+    if topic_id.is_nil() {
+        put_varint(to, 0);
+    } else {
+        put_varint(to, 1);
+        put_varint(to, TAG_TOPIC_ID);
+        put_varint(to, topic_id.as_bytes().len() as u64);
+        to.put_slice(topic_id.as_bytes());
+    }
+}
+
+/// Metadata is at most an int16 long: the commit was refused otherwise.
+fn put_compact(to: &mut BytesMut, text: &str) {
+    put_varint(to, text.len() as u64 + 1);
+    to.put_slice(text.as_bytes());
+}
+
+fn put_varint(to: &mut BytesMut, mut value: u64) {
+    while value > 0x7F {
+        to.put_u8((value & 0x7F) as u8 | 0x80);
+        value >>= 7;
+    }
+    to.put_u8(value as u8);
 }
 
 fn encode_group(group: &GroupRecord) -> Result<Bytes, CodecError> {
@@ -153,16 +185,52 @@ pub(super) fn decode(mut key: &[u8], value: Option<&[u8]>) -> Result<Record, Cod
 
 fn decode_offset(mut from: &[u8]) -> Result<CommittedOffset, CodecError> {
     let version = from.try_get_i16().map_err(|_| CodecError::Cut("version"))?;
-    if !(0..=3).contains(&version) {
+    if !(0..=OFFSET_VALUE_VERSION).contains(&version) {
         return Err(CodecError::Version(version));
     }
+    let flexible = version >= OFFSET_VALUE_VERSION_FLEXIBLE;
     let offset = int64(&mut from, "offset")?;
     let leader_epoch = if version >= 3 { LeaderEpoch(int32(&mut from, "leader epoch")?) } else { LeaderEpoch::NONE };
-    let metadata = text(&mut from, "metadata")?;
+    let metadata = if flexible { compact(&mut from, "metadata")? } else { text(&mut from, "metadata")? };
     let committed_at = TimestampMs(int64(&mut from, "commit timestamp")?);
     let expires_at = if version == 1 { Some(int64(&mut from, "expire timestamp")?) } else { None };
     let expires_at = expires_at.filter(|at| *at >= 0).map(TimestampMs);
-    Ok(CommittedOffset { offset, leader_epoch, metadata, committed_at, expires_at })
+    let topic_id = if flexible { topic_id(&mut from)? } else { Uuid::nil() };
+    Ok(CommittedOffset { offset, leader_epoch, metadata, topic_id, committed_at, expires_at })
+}
+
+/// Looks for the topic id among the tagged fields; others are from the future and passed over.
+fn topic_id(from: &mut &[u8]) -> Result<Uuid, CodecError> {
+    let mut found = Uuid::nil();
+    for _ in 0..varint(from, "tagged fields")? {
+        let tag = varint(from, "tag")?;
+        let length = varint(from, "tagged field")?;
+        let field = take(from, "tagged field", i64::try_from(length).unwrap_or(-1))?;
+        if tag == TAG_TOPIC_ID {
+            let error = CodecError::Length { what: "topic id", length: field.len() as i64 };
+            found = Uuid::from_slice(field).map_err(|_| error)?;
+        }
+    }
+    Ok(found)
+}
+
+fn compact(from: &mut &[u8], what: &'static str) -> Result<StrBytes, CodecError> {
+    let length = varint(from, what)?.checked_sub(1).ok_or(CodecError::Length { what, length: -1 })?;
+    let bytes = take(from, what, i64::try_from(length).unwrap_or(-1))?;
+    std::str::from_utf8(bytes).map(own).map_err(|_| CodecError::Text(what))
+}
+
+fn varint(from: &mut &[u8], what: &'static str) -> Result<u64, CodecError> {
+    let mut value = 0;
+    // Kafka's unsigned varints are of 32 bits: five bytes.
+    for shift in (0..35).step_by(7) {
+        let byte = from.try_get_u8().map_err(|_| CodecError::Cut(what))?;
+        value |= u64::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(CodecError::Length { what, length: -1 })
 }
 
 fn decode_group(mut from: &[u8]) -> Result<GroupRecord, CodecError> {

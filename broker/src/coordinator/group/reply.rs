@@ -7,9 +7,9 @@ use thalweg_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 
 use super::ErrorCode;
 use super::caller::ReplyToken;
+use super::classic::Group;
 use super::context::Context;
 use super::effect::Response;
-use super::group::Group;
 use super::member::{Member, ParkedJoin};
 
 /// The generation and the empty member id that stand for "none" on the wire.

@@ -3,14 +3,14 @@
 use indexmap::IndexMap;
 use thalweg_protocol::{StrBytes, TimestampMs};
 
+use super::ErrorCode;
 use super::caller::own;
+use super::classic::Group;
 use super::context::{Context, GroupConfig};
 use super::effect::Effect;
-use super::group::Group;
 use super::limits::STRING_LENGTH_MAX;
 use super::state::GroupState;
 use super::timers::{GroupTimer, TimerKey};
-use super::ErrorCode;
 
 /// Whether the shard may answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,8 +4,8 @@ use thalweg_protocol::StrBytes;
 
 use super::ErrorCode;
 use super::append::{Change, Completion};
+use super::classic::Group;
 use super::context::Context;
-use super::group::Group;
 use super::join::Joining;
 use super::member::Member;
 use super::reply::{JoinDetail, MEMBER_ID_NONE, join_error};
@@ -30,7 +30,8 @@ impl Group {
         self.fail_join(old_id, super::caller::own(old_id), ErrorCode::FencedInstanceId, cx);
         self.fail_sync(old_id, ErrorCode::FencedInstanceId, cx);
         let Some(old) = self.member(old_id).cloned() else { return };
-        let replaced = Replaced { group: self.id.clone(), new_id: new_id.clone(), old, old_leader: self.leader.clone() };
+        let replaced =
+            Replaced { group: self.id.clone(), new_id: new_id.clone(), old, old_leader: self.leader.clone() };
         self.rename_member(old_id, new_id.clone(), cx);
         self.update_member(&new_id, joining, cx);
         if let Some(member) = self.member(&new_id) {
@@ -52,7 +53,12 @@ impl Group {
     }
 
     /// The write that [`Self::keep_generation`] asked for is done.
-    pub(super) fn on_static_member_written(&mut self, replaced: Replaced, result: Result<(), ErrorCode>, cx: &mut Context) {
+    pub(super) fn on_static_member_written(
+        &mut self,
+        replaced: Replaced,
+        result: Result<(), ErrorCode>,
+        cx: &mut Context,
+    ) {
         match result {
             Ok(()) => self.answer_returned(&replaced, cx),
             Err(error) => self.take_back(replaced, error, cx),

@@ -8,9 +8,9 @@ use thalweg_protocol::{StrBytes, TimestampMs};
 use super::ErrorCode;
 use super::append::{Change, Completion};
 use super::caller::{Caller, own};
+use super::classic::Group;
 use super::context::Context;
 use super::effect::Effect;
-use super::group::Group;
 use super::reply::sync_error;
 use super::shard::GroupShard;
 use super::state::GroupState;
@@ -63,10 +63,9 @@ impl Group {
         }
         self.check_member(&request.member_id, request.group_instance_id.as_deref())?;
         self.check_generation(request.generation_id)?;
-        let differs = |theirs: &Option<StrBytes>, ours: &Option<StrBytes>| {
-            matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours)
-        };
-        if differs(&request.protocol_type, &self.protocol_type) || differs(&request.protocol_name, &self.protocol_name) {
+        let differs = |theirs: &Option<StrBytes>, ours: &Option<StrBytes>| matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours);
+        if differs(&request.protocol_type, &self.protocol_type) || differs(&request.protocol_name, &self.protocol_name)
+        {
             return Err(ErrorCode::InconsistentGroupProtocol);
         }
         Ok(())
@@ -109,7 +108,12 @@ impl Group {
     }
 
     /// The write that [`Self::write_assignment`] asked for is done. A rebalance may have begun meanwhile.
-    pub(super) fn on_assignment_written(&mut self, assigned: Assigned, result: Result<(), ErrorCode>, cx: &mut Context) {
+    pub(super) fn on_assignment_written(
+        &mut self,
+        assigned: Assigned,
+        result: Result<(), ErrorCode>,
+        cx: &mut Context,
+    ) {
         if !self.is(GroupState::CompletingRebalance) || self.generation != assigned.generation {
             return;
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
+use uuid::Uuid;
 
 use super::member::{Member, Protocol};
 use super::state::GroupState;
@@ -19,6 +20,8 @@ pub(super) struct CommittedOffset {
     pub(super) offset: i64,
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) metadata: StrBytes,
+    /// The topic that the name meant at that time; all zero where that is not known.
+    pub(super) topic_id: Uuid,
     pub(super) committed_at: TimestampMs,
     /// Only from requests before OffsetCommit v5, which chose their own retention.
     pub(super) expires_at: Option<TimestampMs>,
@@ -208,7 +211,9 @@ impl Group {
             .collect();
         let mut votes: IndexMap<&StrBytes, usize> = IndexMap::new();
         for member in self.members.values() {
-            if let Some(choice) = member.protocols.iter().map(|offered| &offered.name).find(|name| common.contains(name)) {
+            if let Some(choice) =
+                member.protocols.iter().map(|offered| &offered.name).find(|name| common.contains(name))
+            {
                 *votes.entry(choice).or_default() += 1;
             }
         }
