@@ -222,10 +222,7 @@ mod tests {
     fn variants_carry_the_names_of_the_message_crate() {
         for &code in ErrorCode::ALL.iter().filter(|code| code.is_error()) {
             let theirs = ResponseError::try_from_code(code.code());
-            assert_eq!(
-                theirs.map(|error| error.to_string()),
-                Some(format!("{code:?}"))
-            );
+            assert_eq!(theirs.map(|error| error.to_string()), Some(format!("{code:?}")));
         }
     }
 }

@@ -29,10 +29,7 @@ pub fn frame_len(prefix: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameEr
         _ => return Err(FrameError::NotPositive { announced }),
     };
     if size > limits.request_size_max_bytes {
-        return Err(FrameError::TooLarge {
-            announced: size,
-            limit: limits.request_size_max_bytes,
-        });
+        return Err(FrameError::TooLarge { announced: size, limit: limits.request_size_max_bytes });
     }
     Ok(size)
 }
@@ -41,9 +38,7 @@ pub fn frame_len(prefix: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameEr
 mod tests {
     use super::{FrameError, FrameLimits, frame_len};
 
-    const LIMITS: FrameLimits = FrameLimits {
-        request_size_max_bytes: 1000,
-    };
+    const LIMITS: FrameLimits = FrameLimits { request_size_max_bytes: 1000 };
 
     #[test]
     fn sizes_up_to_the_limit_pass() {
@@ -53,22 +48,10 @@ mod tests {
 
     #[test]
     fn other_sizes_are_refused_with_the_number() {
-        assert_eq!(
-            frame_len([0; 4], &LIMITS),
-            Err(FrameError::NotPositive { announced: 0 })
-        );
-        assert_eq!(
-            frame_len([0xff; 4], &LIMITS),
-            Err(FrameError::NotPositive { announced: -1 })
-        );
+        assert_eq!(frame_len([0; 4], &LIMITS), Err(FrameError::NotPositive { announced: 0 }));
+        assert_eq!(frame_len([0xff; 4], &LIMITS), Err(FrameError::NotPositive { announced: -1 }));
         let http = i32::from_be_bytes(*b"GET ");
         let announced = usize::try_from(http).unwrap_or_default();
-        assert_eq!(
-            frame_len(*b"GET ", &LIMITS),
-            Err(FrameError::TooLarge {
-                announced,
-                limit: 1000
-            })
-        );
+        assert_eq!(frame_len(*b"GET ", &LIMITS), Err(FrameError::TooLarge { announced, limit: 1000 }));
     }
 }

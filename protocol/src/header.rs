@@ -34,11 +34,7 @@ pub enum HeadError {
     #[error("a request of {available} bytes is shorter than any request header")]
     TooShort { available: usize },
     #[error("the header of a request (API {api_key} version {api_version}) is damaged: {source}")]
-    Damaged {
-        api_key: i16,
-        api_version: i16,
-        source: WireError,
-    },
+    Damaged { api_key: i16, api_version: i16, source: WireError },
     #[error("the client id of a request (API {api_key} version {api_version}) is not UTF-8")]
     ClientIdNotUtf8 { api_key: i16, api_version: i16 },
 }
@@ -53,28 +49,17 @@ pub enum HeadError {
 /// When the frame is shorter than a header, or a known header is damaged.
 pub fn parse_head(frame: &mut Bytes) -> Result<RequestHead, HeadError> {
     let mut reader = Reader::new(frame);
-    let too_short = |_| HeadError::TooShort {
-        available: frame.len(),
-    };
+    let too_short = |_| HeadError::TooShort { available: frame.len() };
     let api_key = reader.i16().map_err(too_short)?;
     let api_version = reader.i16().map_err(too_short)?;
     let correlation_id = reader.i32().map_err(too_short)?;
     let Some(api) = known_api(api_key, api_version) else {
         frame.advance(FIXED_LEN);
-        return Ok(RequestHead {
-            api_key,
-            api_version,
-            correlation_id,
-            client_id: None,
-        });
+        return Ok(RequestHead { api_key, api_version, correlation_id, client_id: None });
     };
 
     let flexible = api.request_header_version(api_version) >= 2;
-    let damaged = |source| HeadError::Damaged {
-        api_key,
-        api_version,
-        source,
-    };
+    let damaged = |source| HeadError::Damaged { api_key, api_version, source };
     let client_id_len = read_rest(&mut reader, flexible).map_err(damaged)?;
     let header_len = frame.len() - reader.remaining();
     let header = frame.split_to(header_len);
@@ -83,18 +68,10 @@ pub fn parse_head(frame: &mut Bytes) -> Result<RequestHead, HeadError> {
         Some(len) => {
             let begin = FIXED_LEN + 2;
             let text = StrBytes::from_utf8(header.slice(begin..begin + len));
-            Some(text.map_err(|_| HeadError::ClientIdNotUtf8 {
-                api_key,
-                api_version,
-            })?)
+            Some(text.map_err(|_| HeadError::ClientIdNotUtf8 { api_key, api_version })?)
         }
     };
-    Ok(RequestHead {
-        api_key,
-        api_version,
-        correlation_id,
-        client_id,
-    })
+    Ok(RequestHead { api_key, api_version, correlation_id, client_id })
 }
 
 /// Reads client id and tagged fields; gives the client id's length. The client id has a two-byte length even in the
@@ -108,9 +85,7 @@ fn read_rest(reader: &mut Reader<'_>, flexible: bool) -> Result<Option<usize>, W
         }
         Err(_) if length == -1 => None,
         Err(_) => {
-            return Err(WireError::NegativeLength {
-                length: i64::from(length),
-            });
+            return Err(WireError::NegativeLength { length: i64::from(length) });
         }
     };
     if flexible {

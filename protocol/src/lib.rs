@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod error;
+pub mod fetch_response;
 pub mod frame;
 pub mod header;
 pub mod records;
@@ -17,15 +18,12 @@ mod wire;
 
 pub use api::{announced_versions, known_versions};
 pub use error::ErrorCode;
+pub use fetch_response::{FetchBody, FetchLayout, FetchPartition, FetchTopic};
 pub use frame::{FrameError, FrameLimits, frame_len};
 pub use header::{HeadError, RequestHead, parse_head};
 pub use kafka_protocol::messages;
-pub use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
-};
+pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange};
 pub use request::{DecodeError, decode_request};
 pub use response::{EncodeError, encode_response};
-pub use types::{
-    KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs,
-};
+pub use types::{KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs};
 pub use wire::WireError;

@@ -24,12 +24,8 @@ pub fn encode_response<T: Encodable + HeaderVersion>(
 ) -> Result<Bytes, EncodeError> {
     let flexible = T::header_version(version) >= 1;
     let header_size = 4 + usize::from(flexible);
-    let body_size = body
-        .compute_size(version)
-        .map_err(|error| EncodeError::Message {
-            version,
-            reason: error.to_string(),
-        })?;
+    let body_size =
+        body.compute_size(version).map_err(|error| EncodeError::Message { version, reason: error.to_string() })?;
     let size_bytes = header_size + body_size;
     let announced = i32::try_from(size_bytes).map_err(|_| EncodeError::TooLarge { size_bytes })?;
 
@@ -39,15 +35,7 @@ pub fn encode_response<T: Encodable + HeaderVersion>(
     if flexible {
         frame.put_u8(0);
     }
-    body.encode(&mut frame, version)
-        .map_err(|error| EncodeError::Message {
-            version,
-            reason: error.to_string(),
-        })?;
-    assert_eq!(
-        frame.len(),
-        4 + size_bytes,
-        "the message's size was computed wrongly"
-    );
+    body.encode(&mut frame, version).map_err(|error| EncodeError::Message { version, reason: error.to_string() })?;
+    assert_eq!(frame.len(), 4 + size_bytes, "the message's size was computed wrongly");
     Ok(frame.freeze())
 }

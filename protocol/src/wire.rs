@@ -34,22 +34,14 @@ impl<'a> Reader<'a> {
         let (head, rest) = self
             .rest
             .split_at_checked(count)
-            .ok_or(WireError::Truncated {
-                needed: count,
-                available: self.rest.len(),
-            })?;
+            .ok_or(WireError::Truncated { needed: count, available: self.rest.len() })?;
         self.rest = rest;
         Ok(head)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(WireError::Truncated {
-                needed: N,
-                available: self.rest.len(),
-            })?;
+        let (head, rest) =
+            self.rest.split_first_chunk::<N>().ok_or(WireError::Truncated { needed: N, available: self.rest.len() })?;
         self.rest = rest;
         Ok(*head)
     }
@@ -150,12 +142,9 @@ mod tests {
 
     #[test]
     fn unsigned_varints_are_read_up_to_32_bits() {
-        for (bytes, value) in [
-            (&[0_u8][..], 0),
-            (&[0x7f], 127),
-            (&[0x80, 0x01], 128),
-            (&[0xff, 0xff, 0xff, 0xff, 0x0f], u32::MAX),
-        ] {
+        for (bytes, value) in
+            [(&[0_u8][..], 0), (&[0x7f], 127), (&[0x80, 0x01], 128), (&[0xff, 0xff, 0xff, 0xff, 0x0f], u32::MAX)]
+        {
             assert_eq!(Reader::new(bytes).unsigned_varint(), Ok(value));
         }
     }
@@ -164,16 +153,7 @@ mod tests {
     fn abused_varints_are_errors() {
         let too_long = Err(WireError::VarintTooLong { bytes_max: 5 });
         assert_eq!(Reader::new(&[0x80; 6]).unsigned_varint(), too_long);
-        assert_eq!(
-            Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x1f]).unsigned_varint(),
-            too_long
-        );
-        assert_eq!(
-            Reader::new(&[0x80]).unsigned_varint(),
-            Err(WireError::Truncated {
-                needed: 1,
-                available: 0
-            })
-        );
+        assert_eq!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x1f]).unsigned_varint(), too_long);
+        assert_eq!(Reader::new(&[0x80]).unsigned_varint(), Err(WireError::Truncated { needed: 1, available: 0 }));
     }
 }

@@ -70,12 +70,7 @@ impl BatchBuilder {
 
     /// The idempotent producer that the batch is of, and the sequence number of its first record.
     #[must_use]
-    pub const fn with_producer(
-        mut self,
-        id: ProducerId,
-        epoch: ProducerEpoch,
-        base_sequence: i32,
-    ) -> Self {
+    pub const fn with_producer(mut self, id: ProducerId, epoch: ProducerEpoch, base_sequence: i32) -> Self {
         self.producer_id = id;
         self.producer_epoch = epoch;
         self.base_sequence = base_sequence;
@@ -114,21 +109,10 @@ impl BatchBuilder {
     ) -> Result<(), RecordError> {
         let base = *self.base_timestamp.get_or_insert(timestamp);
         let delta = timestamp.0.wrapping_sub(base.0);
-        put_record(
-            &mut self.body,
-            delta,
-            self.records_count,
-            key,
-            value,
-            headers,
-        )?;
+        put_record(&mut self.body, delta, self.records_count, key, value, headers)?;
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        self.records_count = self
-            .records_count
-            .checked_add(1)
-            .ok_or(RecordError::TooLarge {
-                size_bytes: self.body.len(),
-            })?;
+        self.records_count =
+            self.records_count.checked_add(1).ok_or(RecordError::TooLarge { size_bytes: self.body.len() })?;
         Ok(())
     }
 
@@ -137,17 +121,9 @@ impl BatchBuilder {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_record(&mut self, record: &Record) -> Result<(), RecordError> {
-        let headers: Vec<HeaderRef<'_>> = record
-            .headers
-            .iter()
-            .map(|(key, value)| (key.as_ref(), value.as_deref()))
-            .collect();
-        self.push(
-            record.timestamp,
-            record.key.as_deref(),
-            record.value.as_deref(),
-            &headers,
-        )
+        let headers: Vec<HeaderRef<'_>> =
+            record.headers.iter().map(|(key, value)| (key.as_ref(), value.as_deref())).collect();
+        self.push(record.timestamp, record.key.as_deref(), record.value.as_deref(), &headers)
     }
 
     pub const fn records_count(&self) -> i32 {
@@ -169,30 +145,20 @@ impl BatchBuilder {
     /// When there is no record, the compression level is not one of the codec's, or the batch is too large.
     pub fn build(self) -> Result<BytesMut, RecordError> {
         if self.is_empty() {
-            return Err(RecordError::RecordCount {
-                announced: 0,
-                found: 0,
-            });
+            return Err(RecordError::RecordCount { announced: 0, found: 0 });
         }
         let body = match self.codec.compression {
             Compression::None => self.body,
             _ => BytesMut::from(compress(self.codec, &self.body)?.as_slice()),
         };
-        let kind = if self.append_time.is_some() {
-            TimestampType::LogAppendTime
-        } else {
-            TimestampType::CreateTime
-        };
+        let kind = if self.append_time.is_some() { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
         let header = BatchHeader {
             base_offset: self.base_offset,
             batch_length: 0,
             leader_epoch: self.leader_epoch,
             magic: 2,
             crc: 0,
-            attributes: self
-                .attributes
-                .with_compression(self.codec.compression)
-                .with_timestamp_type(kind),
+            attributes: self.attributes.with_compression(self.codec.compression).with_timestamp_type(kind),
             last_offset_delta: self.records_count - 1,
             base_timestamp: self.base_timestamp.unwrap_or(TimestampMs::NONE),
             max_timestamp: self.append_time.unwrap_or(self.max_timestamp),
@@ -206,13 +172,10 @@ impl BatchBuilder {
 }
 
 /// A header in front of a body, with the length and the CRC that belong to them.
-pub(super) fn assemble(
-    mut header: BatchHeader,
-    body: &[u8],
-) -> Result<(BytesMut, BatchHeader), RecordError> {
+pub(super) fn assemble(mut header: BatchHeader, body: &[u8]) -> Result<(BytesMut, BatchHeader), RecordError> {
     let size_bytes = BatchHeader::LEN + body.len();
-    header.batch_length = i32::try_from(size_bytes - BatchHeader::OVERHEAD)
-        .map_err(|_| RecordError::TooLarge { size_bytes })?;
+    header.batch_length =
+        i32::try_from(size_bytes - BatchHeader::OVERHEAD).map_err(|_| RecordError::TooLarge { size_bytes })?;
     let mut bytes = BytesMut::with_capacity(size_bytes);
     bytes.put_slice(&header.encode());
     bytes.put_slice(body);

@@ -32,10 +32,7 @@ impl Marker {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ControlRecord {
     /// A transaction of the batch's producer ended.
-    TransactionEnd {
-        marker: Marker,
-        coordinator_epoch: i32,
-    },
+    TransactionEnd { marker: Marker, coordinator_epoch: i32 },
     /// Another type: KRaft's own, or one that is newer than this code. Readers skip them.
     Other { record_type: i16 },
 }
@@ -47,15 +44,11 @@ impl ControlRecord {
     /// When key or value are missing or cut.
     pub fn parse(record: &Record) -> Result<Self, RecordError> {
         let bad = |reason| move |_| RecordError::BadControlRecord { reason };
-        let key = record.key.as_ref().ok_or(RecordError::BadControlRecord {
-            reason: "it has no key",
-        })?;
+        let key = record.key.as_ref().ok_or(RecordError::BadControlRecord { reason: "it has no key" })?;
         let mut key = Reader::new(key);
         let version = key.i16().map_err(bad("its key is cut"))?;
         if version < 0 {
-            return Err(RecordError::BadControlRecord {
-                reason: "the version of its key is negative",
-            });
+            return Err(RecordError::BadControlRecord { reason: "the version of its key is negative" });
         }
         let record_type = key.i16().map_err(bad("its key is cut"))?;
         let marker = match record_type {
@@ -63,21 +56,14 @@ impl ControlRecord {
             1 => Marker::Commit,
             _ => return Ok(Self::Other { record_type }),
         };
-        let value = record.value.as_ref().ok_or(RecordError::BadControlRecord {
-            reason: "it has no value",
-        })?;
+        let value = record.value.as_ref().ok_or(RecordError::BadControlRecord { reason: "it has no value" })?;
         let mut value = Reader::new(value);
         let version = value.i16().map_err(bad("its value is cut"))?;
         if version < MARKER_VERSION {
-            return Err(RecordError::BadControlRecord {
-                reason: "the version of its value is negative",
-            });
+            return Err(RecordError::BadControlRecord { reason: "the version of its value is negative" });
         }
         let coordinator_epoch = value.i32().map_err(bad("its value is cut"))?;
-        Ok(Self::TransactionEnd {
-            marker,
-            coordinator_epoch,
-        })
+        Ok(Self::TransactionEnd { marker, coordinator_epoch })
     }
 }
 
@@ -98,10 +84,7 @@ pub fn marker_batch(
     let mut value = BytesMut::with_capacity(6);
     value.put_i16(MARKER_VERSION);
     value.put_i32(coordinator_epoch);
-    let mut builder = BatchBuilder::new()
-        .with_producer(producer_id, producer_epoch, -1)
-        .transactional()
-        .control();
+    let mut builder = BatchBuilder::new().with_producer(producer_id, producer_epoch, -1).transactional().control();
     builder.push(now, Some(&key), Some(&value), &[])?;
     builder.build().map(BytesMut::freeze)
 }

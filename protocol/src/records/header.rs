@@ -21,10 +21,7 @@ pub enum RecordError {
     #[error("{codec} data cannot be decompressed: {reason}")]
     Decompress { codec: Compression, reason: String },
     #[error("{codec} data decompresses to more than {limit_bytes} bytes")]
-    DecompressedTooLarge {
-        codec: Compression,
-        limit_bytes: usize,
-    },
+    DecompressedTooLarge { codec: Compression, limit_bytes: usize },
     #[error("record {index} is damaged: {reason}")]
     BadRecord { index: i32, reason: &'static str },
     #[error("the batch announces {announced} records and holds {found}")]
@@ -66,11 +63,7 @@ impl Attributes {
     }
 
     pub const fn timestamp_type(self) -> TimestampType {
-        if self.0 & Self::LOG_APPEND_TIME == 0 {
-            TimestampType::CreateTime
-        } else {
-            TimestampType::LogAppendTime
-        }
+        if self.0 & Self::LOG_APPEND_TIME == 0 { TimestampType::CreateTime } else { TimestampType::LogAppendTime }
     }
 
     pub const fn is_transactional(self) -> bool {
@@ -161,20 +154,13 @@ impl BatchHeader {
         if let Some(&magic) = bytes.get(at::MAGIC)
             && magic != 2
         {
-            return Err(RecordError::UnsupportedMagic {
-                magic: magic.cast_signed(),
-            });
+            return Err(RecordError::UnsupportedMagic { magic: magic.cast_signed() });
         }
-        let header: &[u8; Self::LEN] = bytes.first_chunk().ok_or(RecordError::Truncated {
-            needed: Self::LEN,
-            available: bytes.len(),
-        })?;
+        let header: &[u8; Self::LEN] =
+            bytes.first_chunk().ok_or(RecordError::Truncated { needed: Self::LEN, available: bytes.len() })?;
         let header = Self::read(header);
         if header.batch_length < Self::LENGTH_LEAST {
-            return Err(RecordError::BadLength {
-                length: header.batch_length,
-                least: Self::LENGTH_LEAST,
-            });
+            return Err(RecordError::BadLength { length: header.batch_length, least: Self::LENGTH_LEAST });
         }
         Ok(header)
     }
@@ -230,11 +216,7 @@ impl BatchHeader {
 
     /// Offset of the last record.
     pub const fn last_offset(&self) -> KafkaOffset {
-        KafkaOffset(
-            self.base_offset
-                .0
-                .saturating_add(self.last_offset_delta as i64),
-        )
+        KafkaOffset(self.base_offset.0.saturating_add(self.last_offset_delta as i64))
     }
 
     /// Offset of the record behind the batch.
@@ -259,10 +241,7 @@ impl BatchHeader {
 /// The sequence number `by` after `sequence`, wrapping from `i32::MAX` to 0 as Kafka's do.
 pub const fn increment_sequence(sequence: i32, by: i32) -> i32 {
     let sequences = 1_i64 << 31;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the remainder is below 2^31"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below 2^31")]
     let next = (sequence as i64 + by as i64).rem_euclid(sequences) as i32;
     next
 }

@@ -20,7 +20,6 @@ pub use header::{Attributes, BatchHeader, RecordError, TimestampType, increment_
 pub use record::{Record, Records};
 pub use stamp::{compute_crc, stamp};
 pub use validate::{
-    BatchRules, ProduceRejection, TopicCompression, ValidBatch, check_produce_version,
-    validate_produced,
+    BatchRules, ProduceRejection, TopicCompression, ValidBatch, check_produce_version, validate_produced,
 };
 pub use view::{BatchView, Batches, batches};

@@ -14,11 +14,7 @@ pub(super) struct Tee<R> {
 
 impl<R: BufRead> Tee<R> {
     pub(super) const fn new(reader: R, compressor: Compressor) -> Self {
-        Self {
-            reader,
-            compressor,
-            failed: None,
-        }
+        Self { reader, compressor, failed: None }
     }
 
     /// The compressed bytes.
@@ -38,10 +34,10 @@ impl<R: BufRead> BufRead for Tee<R> {
     /// `consume` cannot fail, so what failed is kept for [`Tee::finish`]; the bytes stay those of the last `fill_buf`.
     fn consume(&mut self, count: usize) {
         if self.failed.is_none() {
-            let written = self.reader.fill_buf().and_then(|available| {
-                self.compressor
-                    .write_all(available.get(..count).unwrap_or_default())
-            });
+            let written = self
+                .reader
+                .fill_buf()
+                .and_then(|available| self.compressor.write_all(available.get(..count).unwrap_or_default()));
             self.failed = written.err();
         }
         self.reader.consume(count);

@@ -32,13 +32,7 @@ pub struct Records {
 
 impl Records {
     pub(super) const fn new(header: BatchHeader, body: Bytes) -> Self {
-        Self {
-            header,
-            body,
-            position: 0,
-            index: 0,
-            ended: false,
-        }
+        Self { header, body, position: 0, index: 0, ended: false }
     }
 
     fn parse_next(&mut self) -> Result<Record, RecordError> {
@@ -47,28 +41,16 @@ impl Records {
         let rest = self.body.get(self.position..).unwrap_or_default();
         let mut reader = Reader::new(rest);
         let length = reader.varint().map_err(bad("its length is cut"))?;
-        let size = usize::try_from(length).map_err(|_| RecordError::BadRecord {
-            index,
-            reason: "its length is negative",
-        })?;
-        let payload = reader
-            .take(size)
-            .map_err(bad("it is longer than the batch"))?;
+        let size =
+            usize::try_from(length).map_err(|_| RecordError::BadRecord { index, reason: "its length is negative" })?;
+        let payload = reader.take(size).map_err(bad("it is longer than the batch"))?;
         let payload_position = self.body.len() - reader.remaining() - size;
         self.position = payload_position + size;
 
-        let mut cursor = Cursor {
-            body: &self.body,
-            base: payload_position,
-            size,
-            reader: Reader::new(payload),
-        };
+        let mut cursor = Cursor { body: &self.body, base: payload_position, size, reader: Reader::new(payload) };
         let record = cursor.record(&self.header).map_err(bad("a field is cut"))?;
         if cursor.reader.remaining() > 0 {
-            return Err(RecordError::BadRecord {
-                index,
-                reason: "it is longer than its fields",
-            });
+            return Err(RecordError::BadRecord { index, reason: "it is longer than its fields" });
         }
         Ok(record)
     }
@@ -114,20 +96,11 @@ impl Cursor<'_> {
         let value = self.nullable()?;
         let headers = self.headers()?;
         let timestamp = match batch.attributes.timestamp_type() {
-            TimestampType::CreateTime => {
-                TimestampMs(batch.base_timestamp.0.saturating_add(timestamp_delta))
-            }
+            TimestampType::CreateTime => TimestampMs(batch.base_timestamp.0.saturating_add(timestamp_delta)),
             TimestampType::LogAppendTime => batch.max_timestamp,
         };
         let offset = KafkaOffset(batch.base_offset.0.saturating_add(i64::from(offset_delta)));
-        Ok(Record {
-            offset_delta,
-            offset,
-            timestamp,
-            key,
-            value,
-            headers,
-        })
+        Ok(Record { offset_delta, offset, timestamp, key, value, headers })
     }
 
     /// Bytes behind their length, of which any negative number means null, as in `DefaultRecord.readFrom`.
@@ -146,16 +119,12 @@ impl Cursor<'_> {
 
     fn headers(&mut self) -> Result<Vec<(Bytes, Option<Bytes>)>, WireError> {
         let count = self.reader.varint()?;
-        let count = usize::try_from(count).map_err(|_| WireError::NegativeLength {
-            length: i64::from(count),
-        })?;
+        let count = usize::try_from(count).map_err(|_| WireError::NegativeLength { length: i64::from(count) })?;
         // A header takes two bytes or more, so the bytes that are left bound what is allocated.
         let mut headers = Vec::with_capacity(count.min(self.reader.remaining() / 2));
         for _ in 0..count {
             let size = self.reader.varint()?;
-            let size = usize::try_from(size).map_err(|_| WireError::NegativeLength {
-                length: i64::from(size),
-            })?;
+            let size = usize::try_from(size).map_err(|_| WireError::NegativeLength { length: i64::from(size) })?;
             headers.push((self.slice(size)?, self.nullable()?));
         }
         Ok(headers)
@@ -175,10 +144,7 @@ pub(super) fn put_record(
     headers: &[HeaderRef<'_>],
 ) -> Result<(), RecordError> {
     let headers_count = length(headers.len())?;
-    let headers_size: usize = headers
-        .iter()
-        .map(|(key, value)| bytes_len(Some(key)) + bytes_len(*value))
-        .sum();
+    let headers_size: usize = headers.iter().map(|(key, value)| bytes_len(Some(key)) + bytes_len(*value)).sum();
     let size = 1
         + varlong_len(timestamp_delta)
         + varint_len(offset_delta)
@@ -206,9 +172,7 @@ fn length(size: usize) -> Result<i32, RecordError> {
 
 /// Bytes that [`put_bytes`] writes; those beyond an `i32` are refused with the record as a whole.
 fn bytes_len(bytes: Option<&[u8]>) -> usize {
-    bytes.map_or(1, |bytes| {
-        varint_len(i32::try_from(bytes.len()).unwrap_or(i32::MAX)) + bytes.len()
-    })
+    bytes.map_or(1, |bytes| varint_len(i32::try_from(bytes.len()).unwrap_or(i32::MAX)) + bytes.len())
 }
 
 fn put_bytes(out: &mut BytesMut, bytes: Option<&[u8]>) {

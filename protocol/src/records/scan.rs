@@ -23,11 +23,7 @@ pub(super) enum ScanError {
 
 impl From<io::Error> for ScanError {
     fn from(error: io::Error) -> Self {
-        if error.kind() == ErrorKind::UnexpectedEof {
-            Self::Bad("the batch ends within it")
-        } else {
-            Self::Read(error)
-        }
+        if error.kind() == ErrorKind::UnexpectedEof { Self::Bad("the batch ends within it") } else { Self::Read(error) }
     }
 }
 
@@ -55,11 +51,7 @@ pub(super) fn scan_record<R: BufRead>(reader: &mut R) -> Result<Scanned, ScanErr
     if record.left > 0 {
         return Err(ScanError::Bad("it is longer than its fields"));
     }
-    Ok(Scanned {
-        timestamp_delta,
-        offset_delta,
-        has_key,
-    })
+    Ok(Scanned { timestamp_delta, offset_delta, has_key })
 }
 
 /// Whether the bytes are at their end.
@@ -75,15 +67,8 @@ struct Bounded<'a, R> {
 
 impl<R: BufRead> Bounded<'_, R> {
     fn byte(&mut self) -> Result<u8, ScanError> {
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or(ScanError::Bad("its fields are longer than it is"))?;
-        let byte = *self
-            .reader
-            .fill_buf()?
-            .first()
-            .ok_or(ScanError::Bad("the batch ends within it"))?;
+        self.left = self.left.checked_sub(1).ok_or(ScanError::Bad("its fields are longer than it is"))?;
+        let byte = *self.reader.fill_buf()?.first().ok_or(ScanError::Bad("the batch ends within it"))?;
         self.reader.consume(1);
         Ok(byte)
     }
@@ -101,8 +86,7 @@ impl<R: BufRead> Bounded<'_, R> {
     }
 
     fn varint(&mut self) -> Result<i32, ScanError> {
-        let raw = u32::try_from(self.leb128(5)?)
-            .map_err(|_| ScanError::Bad("a number in it is too large"))?;
+        let raw = u32::try_from(self.leb128(5)?).map_err(|_| ScanError::Bad("a number in it is too large"))?;
         Ok((raw >> 1).cast_signed() ^ -((raw & 1).cast_signed()))
     }
 
@@ -116,10 +100,7 @@ impl<R: BufRead> Bounded<'_, R> {
         let Ok(size) = usize::try_from(self.varint()?) else {
             return Ok(false);
         };
-        self.left = self
-            .left
-            .checked_sub(size)
-            .ok_or(ScanError::Bad("its fields are longer than it is"))?;
+        self.left = self.left.checked_sub(size).ok_or(ScanError::Bad("its fields are longer than it is"))?;
         let mut left = size;
         while left > 0 {
             let available = self.reader.fill_buf()?.len();

@@ -67,20 +67,16 @@ pub struct ProduceRejection {
 
 impl ProduceRejection {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            record_errors: Vec::new(),
-        }
+        Self { code, message: message.into(), record_errors: Vec::new() }
     }
 }
 
 impl From<RecordError> for ProduceRejection {
     fn from(error: RecordError) -> Self {
         let code = match &error {
-            RecordError::Truncated { .. }
-            | RecordError::BadLength { .. }
-            | RecordError::CrcMismatch { .. } => ErrorCode::CorruptMessage,
+            RecordError::Truncated { .. } | RecordError::BadLength { .. } | RecordError::CrcMismatch { .. } => {
+                ErrorCode::CorruptMessage
+            }
             // Kafka fails the whole request with UNKNOWN_SERVER_ERROR over a number that names no codec.
             RecordError::UnknownCompression { .. } => ErrorCode::UnsupportedCompressionType,
             RecordError::TooLarge { .. } => ErrorCode::MessageTooLarge,
@@ -101,15 +97,10 @@ impl From<RecordError> for ProduceRejection {
 /// # Errors
 /// UNSUPPORTED_COMPRESSION_TYPE for such a batch. Anything else wrong with it is for [`validate_produced`] to find.
 pub fn check_produce_version(version: i16, records: &Bytes) -> Result<(), ProduceRejection> {
-    let zstd = BatchHeader::parse(records)
-        .is_ok_and(|header| header.attributes.compression() == Ok(Compression::Zstd));
+    let zstd = BatchHeader::parse(records).is_ok_and(|header| header.attributes.compression() == Ok(Compression::Zstd));
     if zstd && version < 7 {
-        let message =
-            format!("zstd cannot be used in Produce version {version}, only from version 7 on");
-        return Err(ProduceRejection::new(
-            ErrorCode::UnsupportedCompressionType,
-            message,
-        ));
+        let message = format!("zstd cannot be used in Produce version {version}, only from version 7 on");
+        return Err(ProduceRejection::new(ErrorCode::UnsupportedCompressionType, message));
     }
     Ok(())
 }
@@ -143,13 +134,7 @@ pub fn validate_produced(
     let (mut bytes, mut header) = match recompressed {
         Some((codec, body)) => {
             let attributes = view.header.attributes.with_compression(codec.compression);
-            assemble(
-                BatchHeader {
-                    attributes,
-                    ..view.header
-                },
-                &body,
-            )?
+            assemble(BatchHeader { attributes, ..view.header }, &body)?
         }
         None => (BytesMut::from(view.bytes), view.header),
     };
@@ -170,22 +155,15 @@ fn single_batch(records: &Bytes) -> Result<BatchView<'_>, ProduceRejection> {
     let mut found = batches(records);
     let first = match found.next() {
         None => {
-            return invalid(
-                "a produce request must have one record batch for each of its partitions",
-            );
+            return invalid("a produce request must have one record batch for each of its partitions");
         }
         Some(Err(RecordError::UnsupportedMagic { magic })) if !(0..=1).contains(&magic) => {
-            return Err(ProduceRejection::new(
-                ErrorCode::CorruptMessage,
-                format!("no message format {magic} exists"),
-            ));
+            return Err(ProduceRejection::new(ErrorCode::CorruptMessage, format!("no message format {magic} exists")));
         }
         Some(first) => first?,
     };
     if found.next().is_some() {
-        return invalid(
-            "a produce request must have exactly one record batch for each of its partitions",
-        );
+        return invalid("a produce request must have exactly one record batch for each of its partitions");
     }
     Ok(first)
 }
@@ -193,8 +171,7 @@ fn single_batch(records: &Bytes) -> Result<BatchView<'_>, ProduceRejection> {
 fn check_size(size_bytes: usize, rules: &BatchRules) -> Result<(), ProduceRejection> {
     let limit = rules.message_size_max_bytes;
     if size_bytes > limit {
-        let message =
-            format!("the record batch has {size_bytes} bytes, max.message.bytes is {limit}");
+        let message = format!("the record batch has {size_bytes} bytes, max.message.bytes is {limit}");
         return Err(ProduceRejection::new(ErrorCode::MessageTooLarge, message));
     }
     Ok(())
@@ -205,10 +182,7 @@ fn check_batch(view: &BatchView<'_>, rules: &BatchRules) -> Result<(), ProduceRe
     let header = &view.header;
     let invalid = |message: String| Err(ProduceRejection::new(ErrorCode::InvalidRecord, message));
     if header.base_offset != KafkaOffset::ZERO {
-        return invalid(format!(
-            "the base offset of a produced batch must be 0, it is {}",
-            header.base_offset
-        ));
+        return invalid(format!("the base offset of a produced batch must be 0, it is {}", header.base_offset));
     }
     check_size(view.bytes.len(), rules)?;
     view.check_crc()?;
@@ -219,10 +193,7 @@ fn check_batch(view: &BatchView<'_>, rules: &BatchRules) -> Result<(), ProduceRe
         ));
     }
     if i64::from(header.last_offset_delta) + 1 != i64::from(header.records_count) {
-        return invalid(format!(
-            "{} records cannot end at offset {}",
-            header.records_count, header.last_offset_delta
-        ));
+        return invalid(format!("{} records cannot end at offset {}", header.records_count, header.last_offset_delta));
     }
     if header.attributes.is_control() {
         return invalid("clients may not write control records".to_owned());
@@ -273,10 +244,7 @@ impl<'a> Walk<'a> {
         // The plain case, in a copy of this code without dynamic dispatch.
         if source == Compression::None && target.is_none() {
             let mut body = view.body();
-            self.records(&mut body, |error| RecordError::Decompress {
-                codec: source,
-                reason: error.to_string(),
-            })?;
+            self.records(&mut body, |error| RecordError::Decompress { codec: source, reason: error.to_string() })?;
             return Ok(None);
         }
         let mut reader = Decompressor::new(source, view.body(), DECOMPRESSED_SIZE_MAX_BYTES)?;
@@ -285,10 +253,7 @@ impl<'a> Walk<'a> {
             self.records(&mut reader, explain)?;
             return Ok(None);
         };
-        let out_limit = self
-            .rules
-            .message_size_max_bytes
-            .saturating_sub(BatchHeader::LEN);
+        let out_limit = self.rules.message_size_max_bytes.saturating_sub(BatchHeader::LEN);
         let compressor = Compressor::new(target, Vec::new(), out_limit)?;
         let mut tee = Tee::new(reader, compressor);
         self.records(&mut tee, explain)?;
@@ -296,9 +261,7 @@ impl<'a> Walk<'a> {
             Ok(body) => Ok(Some((target, body))),
             Err(RecordError::DecompressedTooLarge { .. }) => {
                 let limit = self.rules.message_size_max_bytes;
-                let message = format!(
-                    "the record batch, compressed anew, has more than max.message.bytes={limit}"
-                );
+                let message = format!("the record batch, compressed anew, has more than max.message.bytes={limit}");
                 Err(ProduceRejection::new(ErrorCode::MessageTooLarge, message))
             }
             Err(error) => Err(error.into()),
@@ -321,30 +284,22 @@ impl<'a> Walk<'a> {
         }
         if !at_end(reader).map_err(|error| explain(&error))? {
             let announced = self.header.records_count;
-            return Err(RecordError::RecordCount {
-                announced,
-                found: announced.saturating_add(1),
-            });
+            return Err(RecordError::RecordCount { announced, found: announced.saturating_add(1) });
         }
         Ok(())
     }
 
     fn record(&mut self, index: i32, record: Scanned) {
         let timestamp = match self.header.attributes.timestamp_type() {
-            TimestampType::CreateTime => TimestampMs(
-                self.header
-                    .base_timestamp
-                    .0
-                    .saturating_add(record.timestamp_delta),
-            ),
+            TimestampType::CreateTime => {
+                TimestampMs(self.header.base_timestamp.0.saturating_add(record.timestamp_delta))
+            }
             TimestampType::LogAppendTime => self.header.max_timestamp,
         };
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.offsets_wrong |= record.offset_delta != index;
         if self.rules.compacted && !record.has_key {
-            self.refuse(index, || {
-                "a compacted topic takes no record without a key".to_owned()
-            });
+            self.refuse(index, || "a compacted topic takes no record without a key".to_owned());
         } else {
             self.check_timestamp(index, timestamp);
         }
@@ -354,21 +309,15 @@ impl<'a> Walk<'a> {
         let rules = self.rules;
         if rules.timestamp_type == TimestampType::CreateTime && timestamp != TimestampMs::NONE {
             let age_ms = self.now.0.saturating_sub(timestamp.0);
-            if age_ms > rules.timestamp_before_max_ms
-                || age_ms.saturating_neg() > rules.timestamp_after_max_ms
-            {
+            if age_ms > rules.timestamp_before_max_ms || age_ms.saturating_neg() > rules.timestamp_after_max_ms {
                 self.timestamp_refused = true;
                 let oldest = self.now.0.saturating_sub(rules.timestamp_before_max_ms);
                 let newest = self.now.0.saturating_add(rules.timestamp_after_max_ms);
-                self.refuse(index, || {
-                    format!("timestamp {timestamp} is not within [{oldest}, {newest}]")
-                });
+                self.refuse(index, || format!("timestamp {timestamp} is not within [{oldest}, {newest}]"));
             }
         } else if self.header.attributes.timestamp_type() == TimestampType::LogAppendTime {
             self.timestamp_refused = true;
-            self.refuse(index, || {
-                "producers may not set the timestamp type to LogAppendTime".to_owned()
-            });
+            self.refuse(index, || "producers may not set the timestamp type to LogAppendTime".to_owned());
         }
     }
 
@@ -384,15 +333,8 @@ impl<'a> Walk<'a> {
         if self.refused.is_empty() {
             return Ok(());
         }
-        let code = if self.timestamp_refused {
-            ErrorCode::InvalidTimestamp
-        } else {
-            ErrorCode::InvalidRecord
-        };
-        let mut rejection = ProduceRejection::new(
-            code,
-            format!("{} records were rejected", self.refused_count),
-        );
+        let code = if self.timestamp_refused { ErrorCode::InvalidTimestamp } else { ErrorCode::InvalidRecord };
+        let mut rejection = ProduceRejection::new(code, format!("{} records were rejected", self.refused_count));
         rejection.record_errors = std::mem::take(&mut self.refused);
         Err(rejection)
     }

@@ -23,10 +23,7 @@ impl<'a> BatchView<'a> {
     pub fn first(bytes: &'a [u8]) -> Result<Self, RecordError> {
         let header = BatchHeader::parse(bytes)?;
         let needed = header.size_bytes();
-        let bytes = bytes.get(..needed).ok_or(RecordError::Truncated {
-            needed,
-            available: bytes.len(),
-        })?;
+        let bytes = bytes.get(..needed).ok_or(RecordError::Truncated { needed, available: bytes.len() })?;
         Ok(Self { header, bytes })
     }
 
@@ -37,10 +34,7 @@ impl<'a> BatchView<'a> {
     pub fn check_crc(&self) -> Result<(), RecordError> {
         let computed = compute_crc(self.bytes);
         if computed != self.header.crc {
-            return Err(RecordError::CrcMismatch {
-                stored: self.header.crc,
-                computed,
-            });
+            return Err(RecordError::CrcMismatch { stored: self.header.crc, computed });
         }
         Ok(())
     }

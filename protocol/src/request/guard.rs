@@ -25,11 +25,7 @@ pub enum GuardError {
     #[error("it holds more than {limit} elements")]
     TooManyElements { limit: usize },
     #[error("the tagged field {tag} announces {announced} bytes and has {found}")]
-    TaggedFieldSize {
-        tag: u32,
-        announced: usize,
-        found: usize,
-    },
+    TaggedFieldSize { tag: u32, announced: usize, found: usize },
     #[error("{value} does not say whether a struct follows")]
     BadPresence { value: u8 },
     #[error("{remaining} bytes are left behind it")]
@@ -40,12 +36,7 @@ pub enum GuardError {
 pub(super) fn check(api_key: i16, version: i16, body: &[u8]) -> Result<(), GuardError> {
     let schema = schema(api_key).ok_or(GuardError::UnknownApi { api_key })?;
     let flexible = version >= schema.flexible_from;
-    let mut walk = Walk {
-        reader: Reader::new(body),
-        version,
-        flexible,
-        elements_left: ELEMENTS_MAX,
-    };
+    let mut walk = Walk { reader: Reader::new(body), version, flexible, elements_left: ELEMENTS_MAX };
     walk.fields(schema.fields)?;
     match walk.reader.remaining() {
         0 => Ok(()),
@@ -54,9 +45,7 @@ pub(super) fn check(api_key: i16, version: i16, body: &[u8]) -> Result<(), Guard
 }
 
 fn schema(api_key: i16) -> Option<&'static Schema> {
-    let index = REQUESTS
-        .binary_search_by_key(&api_key, |schema| schema.api_key)
-        .ok()?;
+    let index = REQUESTS.binary_search_by_key(&api_key, |schema| schema.api_key).ok()?;
     REQUESTS.get(index)
 }
 
@@ -88,9 +77,7 @@ impl Walk<'_> {
     fn tagged_field(&mut self, fields: &'static [Field]) -> Result<(), GuardError> {
         let tag = self.reader.unsigned_varint()?;
         let announced = self.reader.unsigned_varint()? as usize;
-        let known = fields
-            .iter()
-            .find(|field| field.tag == Some(tag) && field.is_in(self.version));
+        let known = fields.iter().find(|field| field.tag == Some(tag) && field.is_in(self.version));
         let Some(field) = known else {
             self.reader.take(announced)?;
             return Ok(());
@@ -99,11 +86,7 @@ impl Walk<'_> {
         self.value(&field.kind)?;
         let found = before - self.reader.remaining();
         if found != announced {
-            return Err(GuardError::TaggedFieldSize {
-                tag,
-                announced,
-                found,
-            });
+            return Err(GuardError::TaggedFieldSize { tag, announced, found });
         }
         Ok(())
     }
@@ -143,9 +126,7 @@ impl Walk<'_> {
 
     fn spend(&mut self, elements: usize) -> Result<(), GuardError> {
         let left = self.elements_left.checked_sub(elements);
-        self.elements_left = left.ok_or(GuardError::TooManyElements {
-            limit: ELEMENTS_MAX,
-        })?;
+        self.elements_left = left.ok_or(GuardError::TooManyElements { limit: ELEMENTS_MAX })?;
         Ok(())
     }
 
@@ -156,20 +137,12 @@ impl Walk<'_> {
 
     /// The length of a string; `None` for null, of which the decoder knows whether it may be.
     fn string_len(&mut self) -> Result<Option<usize>, WireError> {
-        if self.flexible {
-            self.compact_len()
-        } else {
-            plain_len(i64::from(self.reader.i16()?))
-        }
+        if self.flexible { self.compact_len() } else { plain_len(i64::from(self.reader.i16()?)) }
     }
 
     /// The length of bytes or of an array.
     fn long_len(&mut self) -> Result<Option<usize>, WireError> {
-        if self.flexible {
-            self.compact_len()
-        } else {
-            plain_len(i64::from(self.reader.i32()?))
-        }
+        if self.flexible { self.compact_len() } else { plain_len(i64::from(self.reader.i32()?)) }
     }
 
     fn compact_len(&mut self) -> Result<Option<usize>, WireError> {

@@ -3,6 +3,8 @@
 mod guard;
 mod schema;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use kafka_protocol::protocol::Request;
@@ -14,17 +16,9 @@ pub use guard::{ELEMENTS_MAX, GuardError};
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum DecodeError {
     #[error("a body is not API {api_key} version {version}: {source}")]
-    Shape {
-        api_key: i16,
-        version: i16,
-        source: GuardError,
-    },
+    Shape { api_key: i16, version: i16, source: GuardError },
     #[error("a body cannot be read as API {api_key} version {version}: {reason}")]
-    Message {
-        api_key: i16,
-        version: i16,
-        reason: String,
-    },
+    Message { api_key: i16, version: i16, reason: String },
 }
 
 /// Decodes a request body; byte fields (such as a produce request's records) are slices of `body`, not copies.
@@ -34,19 +28,11 @@ pub enum DecodeError {
 /// proportion to a length that the bytes claim.
 pub fn decode_request<T: Request>(body: &mut Bytes, version: i16) -> Result<T, DecodeError> {
     let api_key = T::KEY;
-    let message = |reason| DecodeError::Message {
-        api_key,
-        version,
-        reason,
-    };
+    let message = |reason| DecodeError::Message { api_key, version, reason };
     if version < T::VERSIONS.min || version > T::VERSIONS.max {
         return Err(message("the version is unknown".to_owned()));
     }
-    guard::check(api_key, version, body).map_err(|source| DecodeError::Shape {
-        api_key,
-        version,
-        source,
-    })?;
+    guard::check(api_key, version, body).map_err(|source| DecodeError::Shape { api_key, version, source })?;
     let request = T::decode(body, version).map_err(|error| message(error.to_string()))?;
     if !body.is_empty() {
         return Err(message(format!("{} bytes are left unread", body.len())));

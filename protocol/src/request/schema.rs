@@ -17,10 +17,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                     field(Kind::String, 0, 12),
                     field(Kind::Fixed(16), 13, 32767),
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::Fixed(4), 0, 32767),
-                            field(Kind::Bytes, 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767), field(Kind::Bytes, 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -37,15 +34,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         fields: &[
             tagged(0, Kind::String, 12, 32767),
             field(Kind::Fixed(4), 0, 14),
-            tagged(
-                1,
-                Kind::Struct(&[
-                    field(Kind::Fixed(4), 15, 32767),
-                    field(Kind::Fixed(8), 15, 32767),
-                ]),
-                15,
-                32767,
-            ),
+            tagged(1, Kind::Struct(&[field(Kind::Fixed(4), 15, 32767), field(Kind::Fixed(8), 15, 32767)]), 15, 32767),
             field(Kind::Fixed(4), 0, 32767),
             field(Kind::Fixed(4), 0, 32767),
             field(Kind::Fixed(4), 3, 32767),
@@ -118,10 +107,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         flexible_from: 9,
         fields: &[
             field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::Fixed(16), 10, 32767),
-                    field(Kind::String, 0, 32767),
-                ])),
+                Kind::Array(&Kind::Struct(&[field(Kind::Fixed(16), 10, 32767), field(Kind::String, 0, 32767)])),
                 0,
                 32767,
             ),
@@ -167,10 +153,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         fields: &[
             field(Kind::String, 0, 7),
             field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::String, 0, 7),
-                    field(Kind::Array(&Kind::Fixed(4)), 0, 7),
-                ])),
+                Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 7), field(Kind::Array(&Kind::Fixed(4)), 0, 7)])),
                 0,
                 7,
             ),
@@ -216,14 +199,7 @@ pub(super) const REQUESTS: &[Schema] = &[
             field(Kind::String, 0, 32767),
             field(Kind::String, 5, 32767),
             field(Kind::String, 0, 32767),
-            field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::String, 0, 32767),
-                    field(Kind::Bytes, 0, 32767),
-                ])),
-                0,
-                32767,
-            ),
+            field(Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::Bytes, 0, 32767)])), 0, 32767),
             field(Kind::String, 8, 32767),
         ],
     },
@@ -267,46 +243,25 @@ pub(super) const REQUESTS: &[Schema] = &[
             field(Kind::String, 3, 32767),
             field(Kind::String, 5, 32767),
             field(Kind::String, 5, 32767),
-            field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::String, 0, 32767),
-                    field(Kind::Bytes, 0, 32767),
-                ])),
-                0,
-                32767,
-            ),
+            field(Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::Bytes, 0, 32767)])), 0, 32767),
         ],
     },
     // DescribeGroupsRequest
     Schema {
         api_key: 15,
         flexible_from: 5,
-        fields: &[
-            field(Kind::Array(&Kind::String), 0, 32767),
-            field(Kind::Fixed(1), 3, 32767),
-        ],
+        fields: &[field(Kind::Array(&Kind::String), 0, 32767), field(Kind::Fixed(1), 3, 32767)],
     },
     // ListGroupsRequest
     Schema {
         api_key: 16,
         flexible_from: 3,
-        fields: &[
-            field(Kind::Array(&Kind::String), 4, 32767),
-            field(Kind::Array(&Kind::String), 5, 32767),
-        ],
+        fields: &[field(Kind::Array(&Kind::String), 4, 32767), field(Kind::Array(&Kind::String), 5, 32767)],
     },
     // SaslHandshakeRequest
-    Schema {
-        api_key: 17,
-        flexible_from: 32767,
-        fields: &[field(Kind::String, 0, 32767)],
-    },
+    Schema { api_key: 17, flexible_from: 32767, fields: &[field(Kind::String, 0, 32767)] },
     // ApiVersionsRequest
-    Schema {
-        api_key: 18,
-        flexible_from: 3,
-        fields: &[field(Kind::String, 3, 32767), field(Kind::String, 3, 32767)],
-    },
+    Schema { api_key: 18, flexible_from: 3, fields: &[field(Kind::String, 3, 32767), field(Kind::String, 3, 32767)] },
     // CreateTopicsRequest
     Schema {
         api_key: 19,
@@ -326,10 +281,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                         32767,
                     ),
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::String, 0, 32767),
-                            field(Kind::String, 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::String, 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -347,10 +299,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         flexible_from: 4,
         fields: &[
             field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::String, 6, 32767),
-                    field(Kind::Fixed(16), 6, 32767),
-                ])),
+                Kind::Array(&Kind::Struct(&[field(Kind::String, 6, 32767), field(Kind::Fixed(16), 6, 32767)])),
                 6,
                 32767,
             ),
@@ -367,10 +316,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                 Kind::Array(&Kind::Struct(&[
                     field(Kind::String, 0, 32767),
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::Fixed(4), 0, 32767),
-                            field(Kind::Fixed(8), 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767), field(Kind::Fixed(8), 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -609,10 +555,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                     field(Kind::Fixed(1), 0, 32767),
                     field(Kind::String, 0, 32767),
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::String, 0, 32767),
-                            field(Kind::String, 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::String, 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -648,20 +591,13 @@ pub(super) const REQUESTS: &[Schema] = &[
         api_key: 35,
         flexible_from: 2,
         fields: &[field(
-            Kind::Array(&Kind::Struct(&[
-                field(Kind::String, 0, 32767),
-                field(Kind::Array(&Kind::Fixed(4)), 0, 32767),
-            ])),
+            Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::Array(&Kind::Fixed(4)), 0, 32767)])),
             0,
             32767,
         )],
     },
     // SaslAuthenticateRequest
-    Schema {
-        api_key: 36,
-        flexible_from: 2,
-        fields: &[field(Kind::Bytes, 0, 32767)],
-    },
+    Schema { api_key: 36, flexible_from: 2, fields: &[field(Kind::Bytes, 0, 32767)] },
     // CreatePartitionsRequest
     Schema {
         api_key: 37,
@@ -671,15 +607,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                 Kind::Array(&Kind::Struct(&[
                     field(Kind::String, 0, 32767),
                     field(Kind::Fixed(4), 0, 32767),
-                    field(
-                        Kind::Array(&Kind::Struct(&[field(
-                            Kind::Array(&Kind::Fixed(4)),
-                            0,
-                            32767,
-                        )])),
-                        0,
-                        32767,
-                    ),
+                    field(Kind::Array(&Kind::Struct(&[field(Kind::Array(&Kind::Fixed(4)), 0, 32767)])), 0, 32767),
                 ])),
                 0,
                 32767,
@@ -696,10 +624,7 @@ pub(super) const REQUESTS: &[Schema] = &[
             field(Kind::String, 3, 32767),
             field(Kind::String, 3, 32767),
             field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::String, 0, 32767),
-                    field(Kind::String, 0, 32767),
-                ])),
+                Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::String, 0, 32767)])),
                 0,
                 32767,
             ),
@@ -707,42 +632,21 @@ pub(super) const REQUESTS: &[Schema] = &[
         ],
     },
     // RenewDelegationTokenRequest
-    Schema {
-        api_key: 39,
-        flexible_from: 2,
-        fields: &[
-            field(Kind::Bytes, 0, 32767),
-            field(Kind::Fixed(8), 0, 32767),
-        ],
-    },
+    Schema { api_key: 39, flexible_from: 2, fields: &[field(Kind::Bytes, 0, 32767), field(Kind::Fixed(8), 0, 32767)] },
     // ExpireDelegationTokenRequest
-    Schema {
-        api_key: 40,
-        flexible_from: 2,
-        fields: &[
-            field(Kind::Bytes, 0, 32767),
-            field(Kind::Fixed(8), 0, 32767),
-        ],
-    },
+    Schema { api_key: 40, flexible_from: 2, fields: &[field(Kind::Bytes, 0, 32767), field(Kind::Fixed(8), 0, 32767)] },
     // DescribeDelegationTokenRequest
     Schema {
         api_key: 41,
         flexible_from: 2,
         fields: &[field(
-            Kind::Array(&Kind::Struct(&[
-                field(Kind::String, 0, 32767),
-                field(Kind::String, 0, 32767),
-            ])),
+            Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::String, 0, 32767)])),
             0,
             32767,
         )],
     },
     // DeleteGroupsRequest
-    Schema {
-        api_key: 42,
-        flexible_from: 2,
-        fields: &[field(Kind::Array(&Kind::String), 0, 32767)],
-    },
+    Schema { api_key: 42, flexible_from: 2, fields: &[field(Kind::Array(&Kind::String), 0, 32767)] },
     // ElectLeadersRequest
     Schema {
         api_key: 43,
@@ -834,11 +738,7 @@ pub(super) const REQUESTS: &[Schema] = &[
             field(
                 Kind::Array(&Kind::Struct(&[
                     field(Kind::String, 0, 32767),
-                    field(
-                        Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])),
-                        0,
-                        32767,
-                    ),
+                    field(Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])), 0, 32767),
                 ])),
                 0,
                 32767,
@@ -870,10 +770,7 @@ pub(super) const REQUESTS: &[Schema] = &[
             field(
                 Kind::Array(&Kind::Struct(&[
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::String, 0, 32767),
-                            field(Kind::String, 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::String, 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -897,11 +794,7 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 50,
         flexible_from: 0,
-        fields: &[field(
-            Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767)])),
-            0,
-            32767,
-        )],
+        fields: &[field(Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767)])), 0, 32767)],
     },
     // AlterUserScramCredentialsRequest
     Schema {
@@ -909,10 +802,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         flexible_from: 0,
         fields: &[
             field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::String, 0, 32767),
-                    field(Kind::Fixed(1), 0, 32767),
-                ])),
+                Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::Fixed(1), 0, 32767)])),
                 0,
                 32767,
             ),
@@ -1043,11 +933,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         fields: &[field(
             Kind::Array(&Kind::Struct(&[
                 field(Kind::String, 0, 32767),
-                field(
-                    Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])),
-                    0,
-                    32767,
-                ),
+                field(Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])), 0, 32767),
             ])),
             0,
             32767,
@@ -1111,11 +997,7 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 58,
         flexible_from: 0,
-        fields: &[
-            field(Kind::Bytes, 0, 32767),
-            field(Kind::Bytes, 0, 32767),
-            field(Kind::Bytes, 0, 32767),
-        ],
+        fields: &[field(Kind::Bytes, 0, 32767), field(Kind::Bytes, 0, 32767), field(Kind::Bytes, 0, 32767)],
     },
     // FetchSnapshotRequest
     Schema {
@@ -1133,10 +1015,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                             field(Kind::Fixed(4), 0, 32767),
                             field(Kind::Fixed(4), 0, 32767),
                             field(
-                                Kind::Struct(&[
-                                    field(Kind::Fixed(8), 0, 32767),
-                                    field(Kind::Fixed(4), 0, 32767),
-                                ]),
+                                Kind::Struct(&[field(Kind::Fixed(8), 0, 32767), field(Kind::Fixed(4), 0, 32767)]),
                                 0,
                                 32767,
                             ),
@@ -1156,21 +1035,14 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 60,
         flexible_from: 0,
-        fields: &[
-            field(Kind::Fixed(1), 0, 32767),
-            field(Kind::Fixed(1), 1, 32767),
-            field(Kind::Fixed(1), 2, 32767),
-        ],
+        fields: &[field(Kind::Fixed(1), 0, 32767), field(Kind::Fixed(1), 1, 32767), field(Kind::Fixed(1), 2, 32767)],
     },
     // DescribeProducersRequest
     Schema {
         api_key: 61,
         flexible_from: 0,
         fields: &[field(
-            Kind::Array(&Kind::Struct(&[
-                field(Kind::String, 0, 32767),
-                field(Kind::Array(&Kind::Fixed(4)), 0, 32767),
-            ])),
+            Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::Array(&Kind::Fixed(4)), 0, 32767)])),
             0,
             32767,
         )],
@@ -1223,17 +1095,9 @@ pub(super) const REQUESTS: &[Schema] = &[
         ],
     },
     // UnregisterBrokerRequest
-    Schema {
-        api_key: 64,
-        flexible_from: 0,
-        fields: &[field(Kind::Fixed(4), 0, 32767)],
-    },
+    Schema { api_key: 64, flexible_from: 0, fields: &[field(Kind::Fixed(4), 0, 32767)] },
     // DescribeTransactionsRequest
-    Schema {
-        api_key: 65,
-        flexible_from: 0,
-        fields: &[field(Kind::Array(&Kind::String), 0, 32767)],
-    },
+    Schema { api_key: 65, flexible_from: 0, fields: &[field(Kind::Array(&Kind::String), 0, 32767)] },
     // ListTransactionsRequest
     Schema {
         api_key: 66,
@@ -1249,10 +1113,7 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 67,
         flexible_from: 0,
-        fields: &[
-            field(Kind::Fixed(4), 0, 32767),
-            field(Kind::Fixed(8), 0, 32767),
-        ],
+        fields: &[field(Kind::Fixed(4), 0, 32767), field(Kind::Fixed(8), 0, 32767)],
     },
     // ConsumerGroupHeartbeatRequest
     Schema {
@@ -1282,10 +1143,7 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 69,
         flexible_from: 0,
-        fields: &[
-            field(Kind::Array(&Kind::String), 0, 32767),
-            field(Kind::Fixed(1), 0, 32767),
-        ],
+        fields: &[field(Kind::Array(&Kind::String), 0, 32767), field(Kind::Fixed(1), 0, 32767)],
     },
     // ControllerRegistrationRequest
     Schema {
@@ -1317,11 +1175,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         ],
     },
     // GetTelemetrySubscriptionsRequest
-    Schema {
-        api_key: 71,
-        flexible_from: 0,
-        fields: &[field(Kind::Fixed(16), 0, 32767)],
-    },
+    Schema { api_key: 71, flexible_from: 0, fields: &[field(Kind::Fixed(16), 0, 32767)] },
     // PushTelemetryRequest
     Schema {
         api_key: 72,
@@ -1347,11 +1201,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                     field(
                         Kind::Array(&Kind::Struct(&[
                             field(Kind::Fixed(16), 0, 32767),
-                            field(
-                                Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])),
-                                0,
-                                32767,
-                            ),
+                            field(Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])), 0, 32767),
                         ])),
                         0,
                         32767,
@@ -1363,30 +1213,15 @@ pub(super) const REQUESTS: &[Schema] = &[
         ],
     },
     // ListConfigResourcesRequest
-    Schema {
-        api_key: 74,
-        flexible_from: 0,
-        fields: &[field(Kind::Array(&Kind::Fixed(1)), 1, 32767)],
-    },
+    Schema { api_key: 74, flexible_from: 0, fields: &[field(Kind::Array(&Kind::Fixed(1)), 1, 32767)] },
     // DescribeTopicPartitionsRequest
     Schema {
         api_key: 75,
         flexible_from: 0,
         fields: &[
-            field(
-                Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767)])),
-                0,
-                32767,
-            ),
+            field(Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767)])), 0, 32767),
             field(Kind::Fixed(4), 0, 32767),
-            field(
-                Kind::NullableStruct(&[
-                    field(Kind::String, 0, 32767),
-                    field(Kind::Fixed(4), 0, 32767),
-                ]),
-                0,
-                32767,
-            ),
+            field(Kind::NullableStruct(&[field(Kind::String, 0, 32767), field(Kind::Fixed(4), 0, 32767)]), 0, 32767),
         ],
     },
     // ShareGroupHeartbeatRequest
@@ -1405,10 +1240,7 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 77,
         flexible_from: 0,
-        fields: &[
-            field(Kind::Array(&Kind::String), 0, 32767),
-            field(Kind::Fixed(1), 0, 32767),
-        ],
+        fields: &[field(Kind::Array(&Kind::String), 0, 32767), field(Kind::Fixed(1), 0, 32767)],
     },
     // ShareFetchRequest
     Schema {
@@ -1518,11 +1350,7 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 81,
         flexible_from: 0,
-        fields: &[
-            field(Kind::String, 0, 32767),
-            field(Kind::Fixed(4), 0, 32767),
-            field(Kind::Fixed(16), 0, 32767),
-        ],
+        fields: &[field(Kind::String, 0, 32767), field(Kind::Fixed(4), 0, 32767), field(Kind::Fixed(16), 0, 32767)],
     },
     // UpdateRaftVoterRequest
     Schema {
@@ -1542,14 +1370,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                 0,
                 32767,
             ),
-            field(
-                Kind::Struct(&[
-                    field(Kind::Fixed(2), 0, 32767),
-                    field(Kind::Fixed(2), 0, 32767),
-                ]),
-                0,
-                32767,
-            ),
+            field(Kind::Struct(&[field(Kind::Fixed(2), 0, 32767), field(Kind::Fixed(2), 0, 32767)]), 0, 32767),
         ],
     },
     // InitializeShareGroupStateRequest
@@ -1586,10 +1407,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                 Kind::Array(&Kind::Struct(&[
                     field(Kind::Fixed(16), 0, 32767),
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::Fixed(4), 0, 32767),
-                            field(Kind::Fixed(4), 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767), field(Kind::Fixed(4), 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -1644,11 +1462,7 @@ pub(super) const REQUESTS: &[Schema] = &[
             field(
                 Kind::Array(&Kind::Struct(&[
                     field(Kind::Fixed(16), 0, 32767),
-                    field(
-                        Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])),
-                        0,
-                        32767,
-                    ),
+                    field(Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767)])), 0, 32767),
                 ])),
                 0,
                 32767,
@@ -1665,10 +1479,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                 Kind::Array(&Kind::Struct(&[
                     field(Kind::Fixed(16), 0, 32767),
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::Fixed(4), 0, 32767),
-                            field(Kind::Fixed(4), 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767), field(Kind::Fixed(4), 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -1775,19 +1586,9 @@ pub(super) const REQUESTS: &[Schema] = &[
                 32767,
             ),
             field(Kind::String, 0, 32767),
+            field(Kind::NullableStruct(&[field(Kind::String, 0, 32767), field(Kind::Fixed(2), 0, 32767)]), 0, 32767),
             field(
-                Kind::NullableStruct(&[
-                    field(Kind::String, 0, 32767),
-                    field(Kind::Fixed(2), 0, 32767),
-                ]),
-                0,
-                32767,
-            ),
-            field(
-                Kind::Array(&Kind::Struct(&[
-                    field(Kind::String, 0, 32767),
-                    field(Kind::String, 0, 32767),
-                ])),
+                Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767), field(Kind::String, 0, 32767)])),
                 0,
                 32767,
             ),
@@ -1816,10 +1617,7 @@ pub(super) const REQUESTS: &[Schema] = &[
     Schema {
         api_key: 89,
         flexible_from: 0,
-        fields: &[
-            field(Kind::Array(&Kind::String), 0, 32767),
-            field(Kind::Fixed(1), 0, 32767),
-        ],
+        fields: &[field(Kind::Array(&Kind::String), 0, 32767), field(Kind::Fixed(1), 0, 32767)],
     },
     // DescribeShareGroupOffsetsRequest
     Schema {
@@ -1851,10 +1649,7 @@ pub(super) const REQUESTS: &[Schema] = &[
                 Kind::Array(&Kind::Struct(&[
                     field(Kind::String, 0, 32767),
                     field(
-                        Kind::Array(&Kind::Struct(&[
-                            field(Kind::Fixed(4), 0, 32767),
-                            field(Kind::Fixed(8), 0, 32767),
-                        ])),
+                        Kind::Array(&Kind::Struct(&[field(Kind::Fixed(4), 0, 32767), field(Kind::Fixed(8), 0, 32767)])),
                         0,
                         32767,
                     ),
@@ -1870,11 +1665,7 @@ pub(super) const REQUESTS: &[Schema] = &[
         flexible_from: 0,
         fields: &[
             field(Kind::String, 0, 32767),
-            field(
-                Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767)])),
-                0,
-                32767,
-            ),
+            field(Kind::Array(&Kind::Struct(&[field(Kind::String, 0, 32767)])), 0, 32767),
         ],
     },
 ];

@@ -40,19 +40,9 @@ pub(super) struct Schema {
 }
 
 pub(super) const fn field(kind: Kind, version_min: i16, version_max: i16) -> Field {
-    Field {
-        kind,
-        version_min,
-        version_max,
-        tag: None,
-    }
+    Field { kind, version_min, version_max, tag: None }
 }
 
 pub(super) const fn tagged(tag: u32, kind: Kind, version_min: i16, version_max: i16) -> Field {
-    Field {
-        kind,
-        version_min,
-        version_max,
-        tag: Some(tag),
-    }
+    Field { kind, version_min, version_max, tag: Some(tag) }
 }

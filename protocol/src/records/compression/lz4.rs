@@ -14,10 +14,7 @@ const VERSION_1: u8 = 0x40;
 const BLOCKS_INDEPENDENT: u8 = 0x20;
 
 pub(super) fn reader<'a>(compressed: &'a [u8]) -> io::Result<Box<dyn BufRead + 'a>> {
-    let flags = match compressed
-        .strip_prefix(&MAGIC)
-        .and_then(|rest| rest.first())
-    {
+    let flags = match compressed.strip_prefix(&MAGIC).and_then(|rest| rest.first()) {
         Some(flags) => *flags,
         None => return Err(io::Error::other("it does not begin with an LZ4 frame")),
     };
@@ -34,8 +31,6 @@ pub(super) fn reader<'a>(compressed: &'a [u8]) -> io::Result<Box<dyn BufRead + '
 
 /// Writes the frame that Kafka's producer writes: independent blocks of 64 KiB, no content size, no checksums.
 pub(super) fn writer<W: Write>(out: W) -> FrameEncoder<W> {
-    let info = FrameInfo::new()
-        .block_mode(BlockMode::Independent)
-        .block_size(BlockSize::Max64KB);
+    let info = FrameInfo::new().block_mode(BlockMode::Independent).block_size(BlockSize::Max64KB);
     FrameEncoder::with_frame_info(info, out)
 }

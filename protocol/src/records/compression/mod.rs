@@ -89,10 +89,7 @@ pub struct Codec {
 
 impl From<Compression> for Codec {
     fn from(compression: Compression) -> Self {
-        Self {
-            compression,
-            level: None,
-        }
+        Self { compression, level: None }
     }
 }
 
@@ -117,26 +114,16 @@ impl fmt::Display for LimitReached {
 impl std::error::Error for LimitReached {}
 
 impl<'a> Decompressor<'a> {
-    pub(super) fn new(
-        codec: Compression,
-        compressed: &'a [u8],
-        limit_bytes: usize,
-    ) -> Result<Self, RecordError> {
+    pub(super) fn new(codec: Compression, compressed: &'a [u8], limit_bytes: usize) -> Result<Self, RecordError> {
         let inner: io::Result<Box<dyn BufRead + 'a>> = match codec {
             Compression::None => Ok(Box::new(compressed)),
             Compression::Gzip => Ok(windowed(flate2::bufread::MultiGzDecoder::new(compressed))),
             Compression::Snappy => snappy::reader(compressed, limit_bytes),
             Compression::Lz4 => lz4::reader(compressed),
-            Compression::Zstd => zstd::stream::read::Decoder::with_buffer(compressed)
-                .map(|decoder| windowed(decoder)),
+            Compression::Zstd => zstd::stream::read::Decoder::with_buffer(compressed).map(windowed),
         };
         let inner = inner.map_err(|error| decompress_error(codec, limit_bytes, &error))?;
-        Ok(Self {
-            inner,
-            codec,
-            limit_bytes,
-            left_bytes: limit_bytes,
-        })
+        Ok(Self { inner, codec, limit_bytes, left_bytes: limit_bytes })
     }
 
     /// What an error that came out of reading means.
@@ -151,16 +138,10 @@ fn windowed<'a, R: Read + 'a>(reader: R) -> Box<dyn BufRead + 'a> {
 }
 
 fn decompress_error(codec: Compression, limit_bytes: usize, error: &io::Error) -> RecordError {
-    if error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<LimitReached>())
-    {
+    if error.get_ref().is_some_and(|inner| inner.is::<LimitReached>()) {
         return RecordError::DecompressedTooLarge { codec, limit_bytes };
     }
-    RecordError::Decompress {
-        codec,
-        reason: error.to_string(),
-    }
+    RecordError::Decompress { codec, reason: error.to_string() }
 }
 
 impl BufRead for Decompressor<'_> {
@@ -191,17 +172,11 @@ impl Read for Decompressor<'_> {
 ///
 /// # Errors
 /// When they are not the codec's, or decompress to more than `limit_bytes`.
-pub fn decompress(
-    codec: Compression,
-    compressed: &[u8],
-    limit_bytes: usize,
-) -> Result<Vec<u8>, RecordError> {
+pub fn decompress(codec: Compression, compressed: &[u8], limit_bytes: usize) -> Result<Vec<u8>, RecordError> {
     let mut reader = Decompressor::new(codec, compressed, limit_bytes)?;
     let explain = reader.explain();
     let mut out = Vec::with_capacity(compressed.len().saturating_mul(2).min(limit_bytes));
-    reader
-        .read_to_end(&mut out)
-        .map_err(|error| explain(&error))?;
+    reader.read_to_end(&mut out).map_err(|error| explain(&error))?;
     Ok(out)
 }
 
@@ -239,7 +214,7 @@ impl Write for Capped {
 enum Stream {
     None(Capped),
     Gzip(flate2::write::GzEncoder<Capped>),
-    Snappy(snappy::Writer<Capped>),
+    Snappy(Box<snappy::Writer<Capped>>),
     Lz4(Box<lz4_flex::frame::FrameEncoder<Capped>>),
     Zstd(zstd::stream::write::Encoder<'static, Capped>),
 }
@@ -258,11 +233,8 @@ impl Compressor {
         let out = Capped { out, limit_bytes };
         let stream = match compression {
             Compression::None => Ok(Stream::None(out)),
-            Compression::Gzip => Ok(Stream::Gzip(flate2::write::GzEncoder::new(
-                out,
-                gzip_level(codec.level),
-            ))),
-            Compression::Snappy => snappy::Writer::new(out).map(Stream::Snappy),
+            Compression::Gzip => Ok(Stream::Gzip(flate2::write::GzEncoder::new(out, gzip_level(codec.level)))),
+            Compression::Snappy => snappy::Writer::new(out).map(|writer| Stream::Snappy(Box::new(writer))),
             Compression::Lz4 => Ok(Stream::Lz4(Box::new(lz4::writer(out)))),
             Compression::Zstd => {
                 let level = codec.level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
@@ -270,11 +242,7 @@ impl Compressor {
             }
         };
         let stream = stream.map_err(|error| decompress_error(compression, limit_bytes, &error))?;
-        Ok(Self {
-            stream,
-            codec: compression,
-            limit_bytes,
-        })
+        Ok(Self { stream, codec: compression, limit_bytes })
     }
 
     pub(super) fn explain(&self, error: &io::Error) -> RecordError {
@@ -290,8 +258,7 @@ impl Compressor {
             Stream::Lz4(encoder) => encoder.finish().map_err(io::Error::other),
             Stream::Zstd(encoder) => encoder.finish(),
         };
-        out.map(|capped| capped.out)
-            .map_err(|error| decompress_error(self.codec, self.limit_bytes, &error))
+        out.map(|capped| capped.out).map_err(|error| decompress_error(self.codec, self.limit_bytes, &error))
     }
 }
 

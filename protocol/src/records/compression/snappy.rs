@@ -7,35 +7,22 @@ use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
 const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 /// Magic, then version 1 and compatible with version 1.
-const XERIAL_HEADER: [u8; 16] = [
-    0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1,
-];
+const XERIAL_HEADER: [u8; 16] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1];
 /// What `snappy-java` compresses at a time.
 const BLOCK_SIZE_BYTES: usize = 32 * 1024;
 /// The densest element of the format, a copy of 64 bytes in 3, makes a block grow less than this.
 const EXPANSION_MAX: usize = 22;
 
-pub(super) fn reader<'a>(
-    compressed: &'a [u8],
-    limit_bytes: usize,
-) -> io::Result<Box<dyn BufRead + 'a>> {
+pub(super) fn reader<'a>(compressed: &'a [u8], limit_bytes: usize) -> io::Result<Box<dyn BufRead + 'a>> {
     let blocks = match compressed.strip_prefix(&XERIAL_MAGIC) {
         Some(rest) => Blocks::Xerial(rest.get(8..).ok_or_else(|| cut("header"))?),
         None => Blocks::Raw(compressed),
     };
-    Ok(Box::new(Reader {
-        blocks,
-        block: Vec::new(),
-        position: 0,
-        limit_bytes,
-    }))
+    Ok(Box::new(Reader { blocks, block: Vec::new(), position: 0, limit_bytes }))
 }
 
 fn cut(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        format!("a snappy {what} is cut"),
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, format!("a snappy {what} is cut"))
 }
 
 enum Blocks<'a> {
@@ -67,9 +54,7 @@ impl<'a> Blocks<'a> {
         if rest.is_empty() {
             return Ok(None);
         }
-        let (size, behind) = rest
-            .split_first_chunk::<4>()
-            .ok_or_else(|| cut("block size"))?;
+        let (size, behind) = rest.split_first_chunk::<4>().ok_or_else(|| cut("block size"))?;
         let size = usize::try_from(i32::from_be_bytes(*size)).map_err(|_| cut("block"))?;
         let (block, behind) = behind.split_at_checked(size).ok_or_else(|| cut("block"))?;
         *rest = behind;
@@ -88,18 +73,14 @@ impl Reader<'_> {
     fn decompress(&mut self, compressed: &[u8]) -> io::Result<()> {
         let claimed = decompress_len(compressed).map_err(io::Error::other)?;
         if claimed > compressed.len().saturating_mul(EXPANSION_MAX) {
-            return Err(io::Error::other(
-                "a snappy block claims more bytes than it can hold",
-            ));
+            return Err(io::Error::other("a snappy block claims more bytes than it can hold"));
         }
         // One byte beyond the limit is enough to be told that there are too many.
         if claimed > self.limit_bytes {
             return Err(io::Error::other(super::LimitReached));
         }
         self.block.resize(claimed, 0);
-        let written = Decoder::new()
-            .decompress(compressed, &mut self.block)
-            .map_err(io::Error::other)?;
+        let written = Decoder::new().decompress(compressed, &mut self.block).map_err(io::Error::other)?;
         self.block.truncate(written);
         self.position = 0;
         Ok(())
@@ -142,12 +123,7 @@ impl<W: Write> Writer<W> {
     pub(super) fn new(mut out: W) -> io::Result<Self> {
         out.write_all(&XERIAL_HEADER)?;
         let compressed = vec![0; max_compress_len(BLOCK_SIZE_BYTES)];
-        Ok(Self {
-            out,
-            encoder: Encoder::new(),
-            gathered: Vec::with_capacity(BLOCK_SIZE_BYTES),
-            compressed,
-        })
+        Ok(Self { out, encoder: Encoder::new(), gathered: Vec::with_capacity(BLOCK_SIZE_BYTES), compressed })
     }
 
     pub(super) fn finish(mut self) -> io::Result<W> {
@@ -159,14 +135,10 @@ impl<W: Write> Writer<W> {
         if self.gathered.is_empty() {
             return Ok(());
         }
-        let size = self
-            .encoder
-            .compress(&self.gathered, &mut self.compressed)
-            .map_err(io::Error::other)?;
+        let size = self.encoder.compress(&self.gathered, &mut self.compressed).map_err(io::Error::other)?;
         let announced = i32::try_from(size).map_err(io::Error::other)?;
         self.out.write_all(&announced.to_be_bytes())?;
-        self.out
-            .write_all(self.compressed.get(..size).unwrap_or_default())?;
+        self.out.write_all(self.compressed.get(..size).unwrap_or_default())?;
         self.gathered.clear();
         Ok(())
     }
