@@ -116,11 +116,7 @@ impl ReplicationFactor {
     /// The replicas to make where `brokers` are known.
     pub fn among(self, brokers: usize) -> usize {
         let wanted = usize::from(self.wanted);
-        if self.explicit {
-            wanted
-        } else {
-            wanted.min(brokers.max(1))
-        }
+        if self.explicit { wanted } else { wanted.min(brokers.max(1)) }
     }
 }
 
@@ -149,23 +145,15 @@ impl Config {
         let settings = [
             ("cleanup.policy", "compact".to_owned()),
             ("compression.type", "producer".to_owned()),
-            (
-                "segment.bytes",
-                self.offsets_topic_segment_bytes.to_string(),
-            ),
+            ("segment.bytes", self.offsets_topic_segment_bytes.to_string()),
         ];
-        settings
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect()
+        settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// Bytes of requests that each of `cores` may hold. A request larger than that is let in alone.
     pub fn request_memory_bytes_per_core(&self, cores: usize) -> usize {
         let budget = self.memory_bytes / REQUEST_SHARE;
-        let budget = self
-            .queued_max_request_bytes
-            .map_or(budget, |queued| queued.min(budget));
+        let budget = self.queued_max_request_bytes.map_or(budget, |queued| queued.min(budget));
         (budget / cores.max(1)).max(1)
     }
 

@@ -26,9 +26,7 @@ impl Config {
         let advertised_listeners = from.advertised(&bound, advertised, &machine)?;
         Ok(Self {
             node_id: from.node_id()?,
-            broker_rack: from
-                .optional_text("broker.rack")?
-                .filter(|rack| !rack.is_empty()),
+            broker_rack: from.optional_text("broker.rack")?.filter(|rack| !rack.is_empty()),
             listeners: bound,
             advertised_listeners,
             bootstrap_servers: from.host_ports("controller.quorum.bootstrap.servers")?,
@@ -54,12 +52,9 @@ impl Config {
             connections_max_idle: from.millis("connections.max.idle.ms")?,
             max_connections: from.size("max.connections")?,
             max_connections_per_ip: from.size("max.connections.per.ip")?,
-            max_connections_per_ip_overrides: from
-                .per_address("max.connections.per.ip.overrides")?,
-            max_connection_creation_rate: u32::try_from(
-                from.integer("max.connection.creation.rate")?,
-            )
-            .unwrap_or(u32::MAX),
+            max_connections_per_ip_overrides: from.per_address("max.connections.per.ip.overrides")?,
+            max_connection_creation_rate: u32::try_from(from.integer("max.connection.creation.rate")?)
+                .unwrap_or(u32::MAX),
             queued_max_requests: from.size("queued.max.requests")?,
             queued_max_request_bytes: from.positive("queued.max.request.bytes")?,
             max_request_partition_size_limit: from.size("max.request.partition.size.limit")?,
@@ -71,8 +66,7 @@ impl Config {
             num_partitions: from.size("num.partitions")?,
             default_replication_factor: from.factor("default.replication.factor")?,
             producer_id_expiration: from.millis("producer.id.expiration.ms")?,
-            producer_id_expiration_check_interval: from
-                .millis("producer.id.expiration.check.interval.ms")?,
+            producer_id_expiration_check_interval: from.millis("producer.id.expiration.check.interval.ms")?,
             offsets_topic_num_partitions: from.size("offsets.topic.num.partitions")?,
             offsets_topic_replication_factor: ReplicationFactor {
                 wanted: from.factor("offsets.topic.replication.factor")?,
@@ -80,8 +74,7 @@ impl Config {
             },
             offsets_topic_segment_bytes: from.blocks("offsets.topic.segment.bytes")?,
             offsets_retention_minutes: from.int("offsets.retention.minutes")?,
-            offsets_retention_check_interval_ms: from
-                .integer("offsets.retention.check.interval.ms")?,
+            offsets_retention_check_interval_ms: from.integer("offsets.retention.check.interval.ms")?,
             offsets_commit_timeout: from.millis("offsets.commit.timeout.ms")?,
             offsets_load_buffer_size: from.size("offsets.load.buffer.size")?,
             offset_metadata_max_bytes: from.size("offset.metadata.max.bytes")?,
@@ -96,17 +89,9 @@ impl Config {
     }
 
     /// The same broker with other dynamic settings: of this broker, and of all.
-    pub fn with_dynamic(
-        &self,
-        broker: Arc<Overrides>,
-        default: Arc<Overrides>,
-    ) -> Result<Self, InvalidValue> {
+    pub fn with_dynamic(&self, broker: Arc<Overrides>, default: Arc<Overrides>) -> Result<Self, InvalidValue> {
         let fixed = Arc::clone(&self.layers.fixed);
-        let layers = BrokerLayers {
-            dynamic_broker: broker,
-            dynamic_default: default,
-            fixed,
-        };
+        let layers = BrokerLayers { dynamic_broker: broker, dynamic_default: default, fixed };
         Self::build(layers, self.machine.clone())
     }
 }
@@ -118,9 +103,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn value(&self, name: &str) -> Built<Option<Value>> {
-        let Some(key) = tables::broker_key(name) else {
-            panic!("{name} is not in the table of broker settings")
-        };
+        let Some(key) = tables::broker_key(name) else { panic!("{name} is not in the table of broker settings") };
         self.layers.value(key)
     }
 
@@ -138,8 +121,7 @@ impl Reader<'_> {
 
     /// Negative counts as zero.
     fn size(&self, name: &str) -> Built<usize> {
-        self.integer(name)
-            .map(|number| usize::try_from(number).unwrap_or(0))
+        self.integer(name).map(|number| usize::try_from(number).unwrap_or(0))
     }
 
     /// Zero or negative counts as "not set".
@@ -149,19 +131,14 @@ impl Reader<'_> {
 
     /// Bytes, rounded up to whole blocks of 4 KiB.
     fn blocks(&self, name: &str) -> Built<u64> {
-        self.integer(name)
-            .map(|bytes| u64::try_from(bytes).unwrap_or(0).next_multiple_of(4096))
+        self.integer(name).map(|bytes| u64::try_from(bytes).unwrap_or(0).next_multiple_of(4096))
     }
 
     fn factor(&self, name: &str) -> Built<u16> {
         let number = self.integer(name)?;
         match u16::try_from(number) {
             Ok(factor) if factor > 0 => Ok(factor),
-            _ => Err(invalid(
-                name,
-                &number.to_string(),
-                "Value must be at least 1".to_owned(),
-            )),
+            _ => Err(invalid(name, &number.to_string(), "Value must be at least 1".to_owned())),
         }
     }
 
@@ -206,34 +183,23 @@ impl Reader<'_> {
 
     /// `node.id`, or its older name.
     fn node_id(&self) -> Built<NodeId> {
-        let name = if self.layers.is_set("broker.id") && !self.layers.is_set("node.id") {
-            "broker.id"
-        } else {
-            "node.id"
-        };
+        let name =
+            if self.layers.is_set("broker.id") && !self.layers.is_set("node.id") { "broker.id" } else { "node.id" };
         let id = self.int(name)?;
         let broker_id = self.int("broker.id")?;
         if broker_id != -1 && broker_id != id {
-            let expected =
-                format!("it is the older name of node.id, which is {id}: both must be the same");
+            let expected = format!("it is the older name of node.id, which is {id}: both must be the same");
             return Err(invalid("broker.id", &broker_id.to_string(), expected));
         }
         if id < 0 {
-            return Err(invalid(
-                name,
-                &id.to_string(),
-                "Value must be at least 0".to_owned(),
-            ));
+            return Err(invalid(name, &id.to_string(), "Value must be at least 0".to_owned()));
         }
         Ok(NodeId(id))
     }
 
     fn log_dirs(&self) -> Built<Vec<PathBuf>> {
-        let name = if self.layers.is_set("log.dir") && !self.layers.is_set("log.dirs") {
-            "log.dir"
-        } else {
-            "log.dirs"
-        };
+        let name =
+            if self.layers.is_set("log.dir") && !self.layers.is_set("log.dirs") { "log.dir" } else { "log.dirs" };
         let dirs = self.list(name)?;
         let mut unique: Vec<PathBuf> = Vec::with_capacity(dirs.len());
         for dir in dirs {
@@ -246,24 +212,18 @@ impl Reader<'_> {
             unique.push(PathBuf::from(dir));
         }
         if unique.is_empty() {
-            return Err(invalid(
-                name,
-                "",
-                "must name at least one directory".to_owned(),
-            ));
+            return Err(invalid(name, "", "must name at least one directory".to_owned()));
         }
         Ok(unique)
     }
 
     fn host_port(&self, name: &str) -> Built<Option<HostPort>> {
         let text = self.optional_text(name)?.filter(|text| !text.is_empty());
-        text.map(|text| HostPort::parse(&text).map_err(|expected| invalid(name, &text, expected)))
-            .transpose()
+        text.map(|text| HostPort::parse(&text).map_err(|expected| invalid(name, &text, expected))).transpose()
     }
 
     fn host_ports(&self, name: &str) -> Built<Vec<HostPort>> {
-        let parse =
-            |text: &String| HostPort::parse(text).map_err(|expected| invalid(name, text, expected));
+        let parse = |text: &String| HostPort::parse(text).map_err(|expected| invalid(name, text, expected));
         self.list(name)?.iter().map(parse).collect()
     }
 
@@ -274,18 +234,9 @@ impl Reader<'_> {
                 let address = address.trim().trim_start_matches('[').trim_end_matches(']');
                 Some((address.parse().ok()?, count.trim().parse().ok()?))
             });
-            parsed.ok_or_else(|| {
-                invalid(
-                    name,
-                    &pair,
-                    "must be address:count, for example 10.0.0.7:200".to_owned(),
-                )
-            })
+            parsed.ok_or_else(|| invalid(name, &pair, "must be address:count, for example 10.0.0.7:200".to_owned()))
         };
-        super::value::split_list(&text)
-            .into_iter()
-            .map(parse)
-            .collect()
+        super::value::split_list(&text).into_iter().map(parse).collect()
     }
 
     /// `listeners` without Kafka's controller listeners; what is left must be PLAINTEXT.
@@ -294,9 +245,7 @@ impl Reader<'_> {
         let controllers = self.controller_names()?;
         let mut bound = listeners::parse_listeners(name, &self.list(name)?)?;
         bound.retain(|listener| !controllers.contains(&listener.name));
-        let map = self
-            .optional_text("listener.security.protocol.map")?
-            .unwrap_or_default();
+        let map = self.optional_text("listener.security.protocol.map")?.unwrap_or_default();
         let protocols = listeners::parse_protocol_map(&map)?;
         for listener in &bound {
             let given = format!("{}://{}", listener.name, listener.address);
@@ -310,20 +259,13 @@ impl Reader<'_> {
                     return Err(invalid(name, &given, expected));
                 }
                 None => {
-                    let expected = format!(
-                        "listener.security.protocol.map says no protocol for {}",
-                        listener.name
-                    );
+                    let expected = format!("listener.security.protocol.map says no protocol for {}", listener.name);
                     return Err(invalid(name, &given, expected));
                 }
             }
         }
         if bound.is_empty() {
-            return Err(invalid(
-                name,
-                "",
-                "must name at least one listener for clients".to_owned(),
-            ));
+            return Err(invalid(name, "", "must name at least one listener for clients".to_owned()));
         }
         Ok(bound)
     }
@@ -340,12 +282,9 @@ impl Reader<'_> {
         machine: &Machine,
     ) -> Built<Vec<listeners::Listener>> {
         let controllers = self.controller_names()?;
-        let mut advertised =
-            listeners::advertise(bound, advertised.as_deref(), &machine.host_name)?;
+        let mut advertised = listeners::advertise(bound, advertised.as_deref(), &machine.host_name)?;
         advertised.retain(|listener| !controllers.contains(&listener.name));
-        let stranger = advertised
-            .iter()
-            .find(|listener| !bound.iter().any(|other| other.name == listener.name));
+        let stranger = advertised.iter().find(|listener| !bound.iter().any(|other| other.name == listener.name));
         match stranger {
             None => Ok(advertised),
             Some(listener) => {

@@ -53,19 +53,9 @@ impl BrokerLayers {
     pub fn all<'a>(&'a self, names: &[&'static str]) -> Vec<(&'static str, &'a str, Source)> {
         let mut found = Vec::new();
         for (source, layer) in self.set() {
-            found.extend(
-                names
-                    .iter()
-                    .filter_map(|name| Some((*name, layer.get(*name)?.as_str(), source))),
-            );
+            found.extend(names.iter().filter_map(|name| Some((*name, layer.get(*name)?.as_str(), source))));
         }
-        let default = |name: &&'static str| {
-            Some((
-                *name,
-                tables::broker_key(name)?.default.text()?,
-                Source::Default,
-            ))
-        };
+        let default = |name: &&'static str| Some((*name, tables::broker_key(name)?.default.text()?, Source::Default));
         found.extend(names.iter().filter_map(default));
         found
     }
@@ -77,12 +67,8 @@ impl BrokerLayers {
 
     /// The value that counts, as text; `None` where it is null.
     pub fn text(&self, name: &str) -> Option<&str> {
-        let set = self
-            .set()
-            .into_iter()
-            .find_map(|(_, layer)| layer.get(name));
-        set.map(String::as_str)
-            .or_else(|| tables::broker_key(name)?.default.text())
+        let set = self.set().into_iter().find_map(|(_, layer)| layer.get(name));
+        set.map(String::as_str).or_else(|| tables::broker_key(name)?.default.text())
     }
 
     /// The value that counts, parsed by its row.

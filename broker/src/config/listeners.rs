@@ -19,13 +19,9 @@ impl HostPort {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let (host, port) = text.rsplit_once(':').ok_or("must be host:port")?;
-        let port = port
-            .parse()
-            .map_err(|_| format!("{port} is not a port: must be 0 to 65535"))?;
+        let port = port.parse().map_err(|_| format!("{port} is not a port: must be 0 to 65535"))?;
         let host = match host.strip_prefix('[') {
-            Some(inner) => inner
-                .strip_suffix(']')
-                .ok_or("an IPv6 address must stand between [ and ]")?,
+            Some(inner) => inner.strip_suffix(']').ok_or("an IPv6 address must stand between [ and ]")?,
             None if host.contains(':') => {
                 return Err("an IPv6 address must stand between [ and ]".to_owned());
             }
@@ -34,10 +30,7 @@ impl HostPort {
         if host.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '[' | ']' | '@')) {
             return Err(format!("{host} is not a host"));
         }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Self { host: host.to_owned(), port })
     }
 
     /// Whether it stands for every address, which no client can connect to.
@@ -74,10 +67,7 @@ pub(super) fn parse_listeners(key: &str, list: &[String]) -> Result<Vec<Listener
             return Err(invalid(
                 key,
                 text,
-                format!(
-                    "there is another listener {}: each needs its own name",
-                    listener.name
-                ),
+                format!("there is another listener {}: each needs its own name", listener.name),
             ));
         }
         listeners.push(listener);
@@ -88,18 +78,11 @@ pub(super) fn parse_listeners(key: &str, list: &[String]) -> Result<Vec<Listener
 fn parse_listener(text: &str) -> Result<Listener, String> {
     let form = "must be NAME://host:port, for example PLAINTEXT://127.0.0.1:9092";
     let (name, address) = text.split_once("://").ok_or(form)?;
-    if name.is_empty()
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-    {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
         return Err(form.to_owned());
     }
     let address = HostPort::parse(address).map_err(|why| format!("{why}; {form}"))?;
-    Ok(Listener {
-        name: name.to_ascii_uppercase(),
-        address,
-    })
+    Ok(Listener { name: name.to_ascii_uppercase(), address })
 }
 
 /// Reads `listener.security.protocol.map`: `NAME:PROTOCOL` between commas.
@@ -111,12 +94,8 @@ pub(super) fn parse_protocol_map(text: &str) -> Result<HashMap<String, String>, 
             return Err(invalid(key, &pair, "must be NAME:PROTOCOL".to_owned()));
         };
         let protocol = protocol.trim().to_ascii_uppercase();
-        if !matches!(
-            protocol.as_str(),
-            "PLAINTEXT" | "SSL" | "SASL_PLAINTEXT" | "SASL_SSL"
-        ) {
-            let expected =
-                "the protocol must be one of: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL".to_owned();
+        if !matches!(protocol.as_str(), "PLAINTEXT" | "SSL" | "SASL_PLAINTEXT" | "SASL_SSL") {
+            let expected = "the protocol must be one of: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL".to_owned();
             return Err(invalid(key, &pair, expected));
         }
         protocols.insert(name.trim().to_ascii_uppercase(), protocol);
@@ -133,23 +112,16 @@ pub(super) fn advertise(
 ) -> Result<Vec<Listener>, InvalidValue> {
     let key = "advertised.listeners";
     let Some(advertised) = advertised.filter(|list| !list.is_empty()) else {
-        return Ok(listeners
-            .iter()
-            .map(|listener| named(listener, host_name))
-            .collect());
+        return Ok(listeners.iter().map(|listener| named(listener, host_name)).collect());
     };
     let advertised = parse_listeners(key, advertised)?;
     for listener in &advertised {
         if listener.address.is_wildcard() && !listener.address.host.is_empty() {
-            let expected =
-                "0.0.0.0 is nothing that a client can connect to: name a host".to_owned();
+            let expected = "0.0.0.0 is nothing that a client can connect to: name a host".to_owned();
             return Err(invalid(key, &listener.address.to_string(), expected));
         }
     }
-    Ok(advertised
-        .iter()
-        .map(|listener| named(listener, host_name))
-        .collect())
+    Ok(advertised.iter().map(|listener| named(listener, host_name)).collect())
 }
 
 fn named(listener: &Listener, host_name: &str) -> Listener {
@@ -161,9 +133,5 @@ fn named(listener: &Listener, host_name: &str) -> Listener {
 }
 
 pub(super) fn invalid(name: &str, given: &str, expected: String) -> InvalidValue {
-    InvalidValue {
-        name: name.to_owned(),
-        given: given.to_owned(),
-        expected,
-    }
+    InvalidValue { name: name.to_owned(), given: given.to_owned(), expected }
 }

@@ -38,11 +38,7 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {} has no effect: {}",
-            self.origin, self.key, self.reason
-        )
+        write!(f, "{}: {} has no effect: {}", self.origin, self.key, self.reason)
     }
 }
 
@@ -50,10 +46,7 @@ impl fmt::Display for Warning {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read {file}: {source}")]
-    Unreadable {
-        file: String,
-        source: std::io::Error,
-    },
+    Unreadable { file: String, source: std::io::Error },
     #[error("{file} is larger than {FILE_SIZE_MAX_BYTES} bytes: it is not a properties file")]
     TooLarge { file: String },
     #[error("{}", lines(.0))]
@@ -79,11 +72,7 @@ impl fmt::Display for Mistake {
 }
 
 fn lines(mistakes: &[Mistake]) -> String {
-    mistakes
-        .iter()
-        .map(Mistake::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    mistakes.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// One `key=value` that somebody set.
@@ -105,12 +94,7 @@ impl Config {
     }
 
     /// The same from text that has been read already; `file` is what errors call it.
-    pub fn from_text(
-        file: &str,
-        text: &str,
-        overrides: &[String],
-        machine: Machine,
-    ) -> Result<Loaded, ConfigError> {
+    pub fn from_text(file: &str, text: &str, overrides: &[String], machine: Machine) -> Result<Loaded, ConfigError> {
         let mut mistakes = Vec::new();
         let mut settings = settings_of_file(file, text)?;
         for text in overrides {
@@ -120,10 +104,8 @@ impl Config {
                     key: key.trim().to_owned(),
                     value: value.trim().to_owned(),
                 }),
-                _ => mistakes.push(Mistake {
-                    origin: Some(Origin::Override),
-                    message: format!("{text} must be key=value"),
-                }),
+                _ => mistakes
+                    .push(Mistake { origin: Some(Origin::Override), message: format!("{text} must be key=value") }),
             }
         }
         let mut warnings = Vec::new();
@@ -132,10 +114,7 @@ impl Config {
             match judge(setting) {
                 Ok(None) => {}
                 Ok(Some(reason)) => warnings.push(setting.warn(reason)),
-                Err(message) => mistakes.push(Mistake {
-                    origin: Some(setting.origin.clone()),
-                    message,
-                }),
+                Err(message) => mistakes.push(Mistake { origin: Some(setting.origin.clone()), message }),
             }
         }
         if !mistakes.is_empty() {
@@ -163,16 +142,10 @@ fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     let file = path.display().to_string();
-    let unreadable = |source| ConfigError::Unreadable {
-        file: file.clone(),
-        source,
-    };
+    let unreadable = |source| ConfigError::Unreadable { file: file.clone(), source };
     let opened = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    opened
-        .take(FILE_SIZE_MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    opened.take(FILE_SIZE_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_SIZE_MAX_BYTES {
         return Err(ConfigError::TooLarge { file });
     }
@@ -184,32 +157,14 @@ fn this_machine() -> Machine {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    Machine {
-        cpus,
-        host_name: if name.is_empty() {
-            "localhost".to_owned()
-        } else {
-            name.to_owned()
-        },
-    }
+    Machine { cpus, host_name: if name.is_empty() { "localhost".to_owned() } else { name.to_owned() } }
 }
 
 fn settings_of_file(file: &str, text: &str) -> Result<Vec<Setting>, ConfigError> {
-    let at = |line| Origin::Line {
-        file: file.to_owned(),
-        line,
-    };
-    let properties = properties::parse(text).map_err(|bad| {
-        ConfigError::Invalid(vec![Mistake {
-            origin: Some(at(bad.line)),
-            message: bad.to_string(),
-        }])
-    })?;
-    let setting = |it: properties::Property| Setting {
-        origin: at(it.line),
-        key: it.key,
-        value: it.value,
-    };
+    let at = |line| Origin::Line { file: file.to_owned(), line };
+    let properties = properties::parse(text)
+        .map_err(|bad| ConfigError::Invalid(vec![Mistake { origin: Some(at(bad.line)), message: bad.to_string() }]))?;
+    let setting = |it: properties::Property| Setting { origin: at(it.line), key: it.key, value: it.value };
     Ok(properties.into_iter().map(setting).collect())
 }
 
@@ -230,11 +185,7 @@ fn last_of_each(settings: Vec<Setting>, warnings: &mut Vec<Warning>) -> BTreeMap
 
 impl Setting {
     fn warn(&self, reason: impl Into<String>) -> Warning {
-        Warning {
-            origin: self.origin.clone(),
-            key: self.key.clone(),
-            reason: reason.into(),
-        }
+        Warning { origin: self.origin.clone(), key: self.key.clone(), reason: reason.into() }
     }
 }
 
@@ -261,19 +212,13 @@ fn judge(setting: &Setting) -> Result<Option<String>, String> {
     match key.usage {
         Use::Used => Ok(None),
         Use::NoEffect(reason) => Ok(Some(reason.to_owned())),
-        Use::Refused(_) if is_harmless(key, &setting.value) => Ok(None),
+        Use::Refused(_) if key.is_harmless(&setting.value) => Ok(None),
         Use::Refused(reason) => Err(refusal(&setting.key, &setting.value, reason)),
     }
 }
 
 fn refusal(key: &str, value: &str, reason: &str) -> String {
     format!("{key}={value} cannot be honoured: {reason}; take the line out to go on without it")
-}
-
-/// A value that asks for nothing: the default, nothing, or "no".
-fn is_harmless(key: &ConfigKey, value: &str) -> bool {
-    let value = value.trim();
-    value.is_empty() || value.eq_ignore_ascii_case("false") || key.default.text() == Some(value)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -310,46 +255,28 @@ fn foreign(setting: &Setting) -> Result<Option<String>, String> {
 /// Says what an unknown key might have been meant to be.
 pub(super) fn unknown(name: &str) -> String {
     if let [synonym, ..] = tables::topic_synonyms(name) {
-        return format!(
-            "{name} is a topic setting; its default for all topics is {}",
-            synonym.name
-        );
+        return format!("{name} is a topic setting; its default for all topics is {}", synonym.name);
     }
     let foreign = tables::FOREIGN.iter().map(|(name, _)| *name);
-    match nearest(
-        name,
-        tables::broker_keys().map(|key| key.name).chain(foreign),
-    ) {
+    match nearest(name, tables::broker_keys().map(|key| key.name).chain(foreign)) {
         Some(known) => format!("unknown key {name}: did you mean {known}?"),
-        None => format!(
-            "unknown key {name}: it is neither Kafka's nor Thalweg's (docs/configuration.md lists them all)"
-        ),
+        None => {
+            format!("unknown key {name}: it is neither Kafka's nor Thalweg's (docs/configuration.md lists them all)")
+        }
     }
 }
 
 /// Builds the settings, and finds the place of what does not fit.
 fn build(settings: &BTreeMap<String, Setting>, machine: Machine) -> Result<Config, ConfigError> {
-    let known = settings
-        .values()
-        .filter(|setting| tables::broker_key(&setting.key).is_some());
-    let fixed: Overrides = known
-        .map(|setting| (setting.key.clone(), setting.value.trim().to_owned()))
-        .collect();
-    let origins: HashMap<&str, &Origin> = settings
-        .values()
-        .map(|it| (it.key.as_str(), &it.origin))
-        .collect();
-    let layers = BrokerLayers {
-        fixed: Arc::new(fixed),
-        ..BrokerLayers::default()
-    };
+    let known = settings.values().filter(|setting| tables::broker_key(&setting.key).is_some());
+    let fixed: Overrides = known.map(|setting| (setting.key.clone(), setting.value.trim().to_owned())).collect();
+    let origins: HashMap<&str, &Origin> = settings.values().map(|it| (it.key.as_str(), &it.origin)).collect();
+    let layers = BrokerLayers { fixed: Arc::new(fixed), ..BrokerLayers::default() };
     let mistake = |name: &str, message: String| {
         let origin = origins.get(name).map(|origin| (*origin).clone());
         ConfigError::Invalid(vec![Mistake { origin, message }])
     };
-    let config = Config::build(layers, machine)
-        .map_err(|invalid| mistake(&invalid.name, invalid.to_string()))?;
-    let relations = super::relations::check(&config)
-        .map_err(|invalid| mistake(&invalid.name, invalid.to_string()));
+    let config = Config::build(layers, machine).map_err(|invalid| mistake(&invalid.name, invalid.to_string()))?;
+    let relations = super::relations::check(&config).map_err(|invalid| mistake(&invalid.name, invalid.to_string()));
     relations.map(|()| config)
 }

@@ -5,13 +5,17 @@
 //! [`alter`] are DescribeConfigs and (Incremental)AlterConfigs as pure functions; [`reference`] writes
 //! `docs/configuration.md`.
 
+pub mod alter;
 pub mod broker;
 mod build;
+pub mod describe;
 pub mod layers;
 pub mod listeners;
 pub mod load;
+pub mod loggers;
 mod nearest;
 pub mod properties;
+pub mod reference;
 mod relations;
 pub mod schema;
 pub mod tables;
@@ -24,3 +28,6 @@ pub use listeners::{HostPort, Listener};
 pub use load::{ConfigError, Loaded, Mistake, Warning};
 pub use topic::{CompressionType, TopicConfig};
 pub use value::InvalidValue;
+
+#[cfg(test)]
+mod tests;

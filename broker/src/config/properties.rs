@@ -55,10 +55,7 @@ pub fn decode(bytes: &[u8]) -> String {
 /// All properties in the order of the file, repeated keys included.
 pub fn parse(text: &str) -> Result<Vec<Property>, BadEscape> {
     let mut properties = Vec::new();
-    let mut lines = text
-        .split('\n')
-        .map(|line| line.strip_suffix('\r').unwrap_or(line))
-        .enumerate();
+    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate();
     while let Some((number, first)) = lines.next() {
         let first = trim_start(first);
         if first.is_empty() || first.starts_with(['#', '!']) {
@@ -75,11 +72,7 @@ pub fn parse(text: &str) -> Result<Vec<Property>, BadEscape> {
         let line = number + 1;
         let (key, value) = split(&logical);
         let unescape = |text| unescape(text).ok_or(BadEscape { line });
-        properties.push(Property {
-            key: unescape(key)?,
-            value: unescape(value)?,
-            line,
-        });
+        properties.push(Property { key: unescape(key)?, value: unescape(value)?, line });
     }
     Ok(properties)
 }
@@ -110,10 +103,7 @@ fn split(line: &str) -> (&str, &str) {
     };
     let (key, rest) = line.split_at(end);
     let rest = trim_start(rest);
-    (
-        key,
-        trim_start(rest.strip_prefix(['=', ':']).unwrap_or(rest)),
-    )
+    (key, trim_start(rest.strip_prefix(['=', ':']).unwrap_or(rest)))
 }
 
 fn unescape(text: &str) -> Option<String> {

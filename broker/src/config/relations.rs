@@ -6,15 +6,7 @@ use super::value::InvalidValue;
 
 /// The first relation that does not hold, named by the key that should change.
 pub(super) fn check(config: &Config) -> Result<(), InvalidValue> {
-    let checks = [
-        listeners_differ,
-        groups,
-        connections,
-        roles,
-        one_node,
-        memory,
-        retention,
-    ];
+    let checks = [listeners_differ, groups, connections, roles, one_node, memory, retention];
     checks.iter().try_for_each(|check| check(config))
 }
 
@@ -28,11 +20,7 @@ fn listeners_differ(config: &Config) -> Result<(), InvalidValue> {
         let (host, port) = (listener.address.host.as_str(), listener.address.port);
         if port != 0 && seen.contains(&(host, port)) {
             let given = format!("{}://{}", listener.name, listener.address);
-            return Err(invalid(
-                "listeners",
-                &given,
-                "another listener has the same address".to_owned(),
-            ));
+            return Err(invalid("listeners", &given, "another listener has the same address".to_owned()));
         }
         seen.push((host, port));
     }
@@ -56,21 +44,14 @@ fn groups(config: &Config) -> Result<(), InvalidValue> {
 
 fn connections(config: &Config) -> Result<(), InvalidValue> {
     if config.max_connections_per_ip == 0 && config.max_connections_per_ip_overrides.is_empty() {
-        let expected =
-            "0 lets nobody connect, unless max.connections.per.ip.overrides lets some".to_owned();
+        let expected = "0 lets nobody connect, unless max.connections.per.ip.overrides lets some".to_owned();
         return Err(invalid("max.connections.per.ip", "0", expected));
     }
     match config.queued_max_request_bytes {
         Some(queued) if queued < config.socket_request_max_bytes => {
-            let expected = format!(
-                "must not be less than socket.request.max.bytes, which is {}",
-                config.socket_request_max_bytes
-            );
-            Err(invalid(
-                "queued.max.request.bytes",
-                &queued.to_string(),
-                expected,
-            ))
+            let expected =
+                format!("must not be less than socket.request.max.bytes, which is {}", config.socket_request_max_bytes);
+            Err(invalid("queued.max.request.bytes", &queued.to_string(), expected))
         }
         _ => Ok(()),
     }
@@ -78,28 +59,19 @@ fn connections(config: &Config) -> Result<(), InvalidValue> {
 
 fn roles(config: &Config) -> Result<(), InvalidValue> {
     let roles = text(config, "process.roles");
-    if super::value::split_list(&roles)
-        .iter()
-        .any(|role| role == "broker")
-    {
+    if super::value::split_list(&roles).iter().any(|role| role == "broker") {
         return Ok(());
     }
-    let expected =
-        "must name broker: every node serves clients, there are no nodes that only control"
-            .to_owned();
+    let expected = "must name broker: every node serves clients, there are no nodes that only control".to_owned();
     Err(invalid("process.roles", &roles, expected))
 }
 
 /// A node that was meant to be one of several must not start alone.
 fn one_node(config: &Config) -> Result<(), InvalidValue> {
-    for name in [
-        "controller.quorum.bootstrap.servers",
-        "controller.quorum.voters",
-    ] {
+    for name in ["controller.quorum.bootstrap.servers", "controller.quorum.voters"] {
         let servers = text(config, name);
         if super::value::split_list(&servers).len() > 1 {
-            let expected =
-                "this version runs a single node, which would not join the others".to_owned();
+            let expected = "this version runs a single node, which would not join the others".to_owned();
             return Err(invalid(name, &servers, expected));
         }
     }
@@ -107,10 +79,7 @@ fn one_node(config: &Config) -> Result<(), InvalidValue> {
 }
 
 fn memory(config: &Config) -> Result<(), InvalidValue> {
-    let least = config
-        .cores
-        .saturating_mul(config.wal_block_bytes)
-        .saturating_mul(8);
+    let least = config.cores.saturating_mul(config.wal_block_bytes).saturating_mul(8);
     if config.memory_bytes >= least {
         return Ok(());
     }
@@ -118,26 +87,14 @@ fn memory(config: &Config) -> Result<(), InvalidValue> {
         "must be at least {least}: 8 blocks of thalweg.wal.block.bytes ({}) for each of {} cores",
         config.wal_block_bytes, config.cores
     );
-    Err(invalid(
-        "thalweg.memory.bytes",
-        &config.memory_bytes.to_string(),
-        expected,
-    ))
+    Err(invalid("thalweg.memory.bytes", &config.memory_bytes.to_string(), expected))
 }
 
 /// Kafka takes -1 for "forever", and nothing for "at once".
 fn retention(config: &Config) -> Result<(), InvalidValue> {
-    for name in [
-        "log.retention.ms",
-        "log.retention.minutes",
-        "log.retention.hours",
-    ] {
+    for name in ["log.retention.ms", "log.retention.minutes", "log.retention.hours"] {
         if text(config, name).trim() == "0" {
-            return Err(invalid(
-                name,
-                "0",
-                "must be unlimited (-1) or at least 1".to_owned(),
-            ));
+            return Err(invalid(name, "0", "must be unlimited (-1) or at least 1".to_owned()));
         }
     }
     Ok(())

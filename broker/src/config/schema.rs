@@ -195,6 +195,12 @@ impl ConfigKey {
         matches!(self.kind, ValueKind::Password)
     }
 
+    /// Whether a value of a [`Use::Refused`] row asks for nothing: the default, nothing, or "no".
+    pub fn is_harmless(&self, value: &str) -> bool {
+        let value = value.trim();
+        value.is_empty() || value.eq_ignore_ascii_case("false") || self.default.text() == Some(value)
+    }
+
     /// Whether APPEND and SUBTRACT make sense.
     pub const fn is_list(&self) -> bool {
         matches!(self.kind, ValueKind::List)

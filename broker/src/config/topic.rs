@@ -61,11 +61,7 @@ pub struct TopicConfig {
 impl TopicConfig {
     /// What `overrides` come to on a broker with `layers`.
     pub fn resolve(overrides: &Overrides, layers: &BrokerLayers) -> Result<Self, InvalidValue> {
-        Self::build(&Lookup {
-            overrides,
-            layers,
-            lenient: false,
-        })
+        Self::build(&Lookup { overrides, layers, lenient: false })
     }
 
     /// The same, but an override that is not valid counts as not set.
@@ -73,11 +69,7 @@ impl TopicConfig {
     /// # Panics
     /// When `layers` hold a value that was let in unchecked.
     pub fn resolve_leniently(overrides: &Overrides, layers: &BrokerLayers) -> Self {
-        let built = Self::build(&Lookup {
-            overrides,
-            layers,
-            lenient: true,
-        });
+        let built = Self::build(&Lookup { overrides, layers, lenient: true });
         built.unwrap_or_else(|error| panic!("a broker setting was not checked: {error}"))
     }
 
@@ -121,9 +113,7 @@ struct Lookup<'a> {
 impl Lookup<'_> {
     /// The topic's own value, else what its synonyms on the broker say, else its row's default.
     fn value(&self, name: &str) -> Result<Option<Value>, InvalidValue> {
-        let Some(key) = tables::topic_key(name) else {
-            panic!("{name} is not in the table of topic settings")
-        };
+        let Some(key) = tables::topic_key(name) else { panic!("{name} is not in the table of topic settings") };
         if let Some(text) = self.overrides.get(name) {
             match key.parse(text) {
                 Err(_) if self.lenient => {}
@@ -145,8 +135,7 @@ impl Lookup<'_> {
 
     /// For rows whose least value is not negative.
     fn size(&self, name: &str) -> Result<usize, InvalidValue> {
-        self.integer(name)
-            .map(|number| usize::try_from(number).unwrap_or(0))
+        self.integer(name).map(|number| usize::try_from(number).unwrap_or(0))
     }
 
     fn double(&self, name: &str) -> Result<f64, InvalidValue> {
@@ -183,10 +172,7 @@ impl Lookup<'_> {
         })
     }
 
-    fn compression_level(
-        &self,
-        compression_type: CompressionType,
-    ) -> Result<Option<i32>, InvalidValue> {
+    fn compression_level(&self, compression_type: CompressionType) -> Result<Option<i32>, InvalidValue> {
         let name = match compression_type {
             CompressionType::Gzip => "compression.gzip.level",
             CompressionType::Lz4 => "compression.lz4.level",

@@ -1,5 +1,7 @@
 //! From text to a typed value, by the rules of Kafka's `ConfigDef.parseType` and its validators, and in their words.
 
+use std::fmt;
+
 use super::schema::{Check, ConfigKey, ValueKind};
 
 /// A value that has met its key's type and range.
@@ -34,11 +36,7 @@ impl ConfigKey {
     pub fn parse(&self, text: &str) -> Result<Value, InvalidValue> {
         let invalid = |expected: String| InvalidValue {
             name: self.name.to_owned(),
-            given: if self.is_sensitive() {
-                "[hidden]".to_owned()
-            } else {
-                text.to_owned()
-            },
+            given: if self.is_sensitive() { "[hidden]".to_owned() } else { text.to_owned() },
             expected,
         };
         let value = parse_kind(self.kind, text).map_err(invalid)?;
@@ -51,10 +49,7 @@ impl ConfigKey {
     /// # Panics
     /// When the table holds a default that its own row forbids, which a test rules out.
     pub fn default_value(&self) -> Option<Value> {
-        let parse = |text| {
-            self.parse(text)
-                .unwrap_or_else(|error| panic!("configuration table: {error}"))
-        };
+        let parse = |text| self.parse(text).unwrap_or_else(|error| panic!("configuration table: {error}"));
         self.default.text().map(parse)
     }
 }
@@ -73,9 +68,7 @@ fn parse_kind(kind: ValueKind, text: &str) -> Result<Value, String> {
             _ => Err("Not a number of type DOUBLE".to_owned()),
         },
         ValueKind::List => Ok(Value::List(split_list(text))),
-        ValueKind::String | ValueKind::Class | ValueKind::Password => {
-            Ok(Value::Text(text.to_owned()))
-        }
+        ValueKind::String | ValueKind::Class | ValueKind::Password => Ok(Value::Text(text.to_owned())),
     }
 }
 
@@ -97,9 +90,7 @@ pub fn split_list(text: &str) -> Vec<String> {
 
 fn check(check: Check, value: &Value) -> Result<(), String> {
     let (ok, expected) = match (check, value) {
-        (Check::AtLeast(min), Value::Integer(number)) => {
-            (*number >= min, format!("Value must be at least {min}"))
-        }
+        (Check::AtLeast(min), Value::Integer(number)) => (*number >= min, format!("Value must be at least {min}")),
         (Check::Between(min, max), Value::Integer(number)) => (
             (min..=max).contains(number),
             // Kafka's Range names the one bound that was crossed.
@@ -122,24 +113,15 @@ fn check(check: Check, value: &Value) -> Result<(), String> {
             },
         ),
         (Check::OneOf(words), Value::Text(text)) => (words.contains(&text.as_str()), one_of(words)),
-        (Check::OneOf(words), Value::List(list)) => (
-            list.iter().all(|word| words.contains(&word.as_str())),
-            one_of(words),
-        ),
-        (Check::OneOfAnyCase(words), Value::Text(text)) => (
-            words.iter().any(|word| word.eq_ignore_ascii_case(text)),
-            one_of(words),
-        ),
-        (Check::NonEmpty, Value::Text(text)) => {
-            (!text.is_empty(), "String must be non-empty".to_owned())
+        (Check::OneOf(words), Value::List(list)) => {
+            (list.iter().all(|word| words.contains(&word.as_str())), one_of(words))
         }
-        (Check::NonEmpty, Value::List(list)) => (
-            !list.is_empty(),
-            "List must have at least one element".to_owned(),
-        ),
-        (Check::ThrottledReplicas, Value::List(list)) => {
-            (throttled_replicas(list), THROTTLED_REPLICAS.to_owned())
+        (Check::OneOfAnyCase(words), Value::Text(text)) => {
+            (words.iter().any(|word| word.eq_ignore_ascii_case(text)), one_of(words))
         }
+        (Check::NonEmpty, Value::Text(text)) => (!text.is_empty(), "String must be non-empty".to_owned()),
+        (Check::NonEmpty, Value::List(list)) => (!list.is_empty(), "List must have at least one element".to_owned()),
+        (Check::ThrottledReplicas, Value::List(list)) => (throttled_replicas(list), THROTTLED_REPLICAS.to_owned()),
         _ => return Ok(()),
     };
     if ok { Ok(()) } else { Err(expected) }
@@ -179,6 +161,19 @@ impl Check {
             Self::OneOfAnyCase(words) => format!("{} (in any case)", words.join(", ")),
             Self::NonEmpty => "not empty".to_owned(),
             Self::ThrottledReplicas => "`*`, or `partition:broker` pairs between commas".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// As `ConfigDef.convertToString` writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => value.fmt(f),
+            Self::Integer(value) => value.fmt(f),
+            Self::Double(value) => f.write_str(&format!("{value:?}").replace('e', "E")),
+            Self::Text(text) => f.write_str(text),
+            Self::List(list) => f.write_str(&list.join(",")),
         }
     }
 }

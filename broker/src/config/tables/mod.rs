@@ -39,86 +39,33 @@ pub struct Area {
 
 /// Everything a `server.properties` may carry.
 pub const BROKER_AREAS: &[Area] = &[
-    Area {
-        title: "Thalweg's own",
-        keys: thalweg::KEYS,
-    },
-    Area {
-        title: "Node and cluster",
-        keys: cluster::KEYS,
-    },
-    Area {
-        title: "Listeners, connections, requests",
-        keys: network::KEYS,
-    },
-    Area {
-        title: "Topics",
-        keys: topics::KEYS,
-    },
-    Area {
-        title: "Log",
-        keys: log::KEYS,
-    },
-    Area {
-        title: "Replication",
-        keys: replication::KEYS,
-    },
-    Area {
-        title: "Classic consumer groups",
-        keys: groups::KEYS,
-    },
-    Area {
-        title: "Consumer and streams groups",
-        keys: groups_modern::KEYS,
-    },
-    Area {
-        title: "Share groups",
-        keys: share::KEYS,
-    },
-    Area {
-        title: "Producers and transactions",
-        keys: transactions::KEYS,
-    },
-    Area {
-        title: "Quotas, metrics, telemetry",
-        keys: quotas_metrics::KEYS,
-    },
-    Area {
-        title: "Tiered storage",
-        keys: tiered::KEYS,
-    },
-    Area {
-        title: "SASL and delegation tokens",
-        keys: sasl::KEYS,
-    },
-    Area {
-        title: "TLS",
-        keys: tls::KEYS,
-    },
-    Area {
-        title: "Internal",
-        keys: internal::KEYS,
-    },
+    Area { title: "Thalweg's own", keys: thalweg::KEYS },
+    Area { title: "Node and cluster", keys: cluster::KEYS },
+    Area { title: "Listeners, connections, requests", keys: network::KEYS },
+    Area { title: "Topics", keys: topics::KEYS },
+    Area { title: "Log", keys: log::KEYS },
+    Area { title: "Replication", keys: replication::KEYS },
+    Area { title: "Classic consumer groups", keys: groups::KEYS },
+    Area { title: "Consumer and streams groups", keys: groups_modern::KEYS },
+    Area { title: "Share groups", keys: share::KEYS },
+    Area { title: "Producers and transactions", keys: transactions::KEYS },
+    Area { title: "Quotas, metrics, telemetry", keys: quotas_metrics::KEYS },
+    Area { title: "Tiered storage", keys: tiered::KEYS },
+    Area { title: "SASL and delegation tokens", keys: sasl::KEYS },
+    Area { title: "TLS", keys: tls::KEYS },
+    Area { title: "Internal", keys: internal::KEYS },
 ];
 
 /// Everything a topic may carry.
 pub const TOPIC_AREAS: &[Area] = &[
-    Area {
-        title: "Topic settings",
-        keys: topic::KEYS,
-    },
-    Area {
-        title: "Internal topic settings",
-        keys: topic_internal::KEYS,
-    },
+    Area { title: "Topic settings", keys: topic::KEYS },
+    Area { title: "Internal topic settings", keys: topic_internal::KEYS },
 ];
 
 type Index = HashMap<&'static str, &'static ConfigKey>;
 
-static BROKER_INDEX: LazyLock<Index> =
-    LazyLock::new(|| broker_keys().map(|key| (key.name, key)).collect());
-static TOPIC_INDEX: LazyLock<Index> =
-    LazyLock::new(|| topic_keys().map(|key| (key.name, key)).collect());
+static BROKER_INDEX: LazyLock<Index> = LazyLock::new(|| broker_keys().map(|key| (key.name, key)).collect());
+static TOPIC_INDEX: LazyLock<Index> = LazyLock::new(|| topic_keys().map(|key| (key.name, key)).collect());
 
 /// All broker rows.
 pub fn broker_keys() -> impl Iterator<Item = &'static ConfigKey> {

@@ -10,11 +10,11 @@ use crate::config::schema::{
 };
 
 pub(super) const KEYS: &[ConfigKey] = keys! {
-    "listeners": List = Differs { ours: Some("PLAINTEXT://127.0.0.1:9092"), kafka: Some("PLAINTEXT://:9092"), why: reasons::WHY_LOOPBACK }, Any, High, PerBroker, Used;
+    "listeners": List = Differs { ours: Some("PLAINTEXT://127.0.0.1:9092"), kafka: Some("PLAINTEXT://:9092"), why: reasons::WHY_LOOPBACK }, Any, High, ReadOnly, Used;
         "Where clients connect, as `NAME://host:port` between commas. No host, or `0.0.0.0`, is every IPv4 address; port 0 takes a free one."
     "advertised.listeners": List = Unset, Any, High, ReadOnly, Used;
         "What clients are told to connect to, if that is not `listeners`. Needed where a listener has no host of its own."
-    "listener.security.protocol.map": String = Is("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"), Any, Low, PerBroker, Used;
+    "listener.security.protocol.map": String = Is("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"), Any, Low, ReadOnly, Used;
         "Which protocol each listener name stands for. Only `PLAINTEXT` is served in this version."
     "early.start.listeners": List = Unset, Any, High, ReadOnly, NoEffect(reasons::LISTENERS);
         "Listeners that Kafka opens before it is ready."
