@@ -41,7 +41,15 @@ pub(crate) fn setup_failure(error: &KafkaError) -> Failure {
     }
 }
 
-/// Remembers to say once that brokers went away, and once that they came back is left to the records that follow.
+/// librdkafka's words for an error, without its name for the code and without who found it.
+pub(crate) fn reason(error: &KafkaError) -> String {
+    let text = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+    let inner = text.split_once('(').map(|(_, inner)| inner.strip_suffix(')').unwrap_or(inner));
+    let words = inner.unwrap_or(&text);
+    words.strip_prefix("Broker: ").or_else(|| words.strip_prefix("Local: ")).unwrap_or(words).to_owned()
+}
+
+/// Says once that all brokers went away; that they are back, the records show.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
     told: AtomicBool,

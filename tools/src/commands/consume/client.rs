@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use thalweg_protocol::error::ErrorCode;
 
 use crate::cli::Global;
-use crate::client::{self, Quiet, setup_failure};
+use crate::client::{self, Quiet, reason, setup_failure};
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -75,6 +75,8 @@ fn consumer(global: &Global, arguments: &Arguments) -> Result<Client, Failure> {
         // librdkafka wants one even to read without a group; nothing is committed to it then.
         ("group.id", arguments.group.clone().unwrap_or_else(|| "thalweg-consume".to_owned())),
         ("enable.auto.commit", arguments.group.is_some().to_string()),
+        // Stored by hand, record by record: librdkafka on its own also counts records that it fetched but we never took.
+        ("enable.auto.offset.store", "false".to_owned()),
         ("auto.offset.reset", reset.to_owned()),
         ("enable.partition.eof", "true".to_owned()),
         ("isolation.level", isolation.to_owned()),
@@ -159,6 +161,9 @@ impl Reading<'_> {
     fn take(&mut self, consumer: &Client, message: &BorrowedMessage<'_>) -> Result<(), Failure> {
         consumer.context().connection_works();
         self.ended.remove(&message.partition());
+        if self.arguments.group.is_some() {
+            consumer.store_offset_from_message(message).map_err(|error| failed(&error))?;
+        }
         self.count += 1;
         self.size_bytes += (message.key().map_or(0, <[u8]>::len) + message.payload_len()) as u64;
         self.show.render(message, &mut self.out);
@@ -195,8 +200,4 @@ fn tolerate(consumer: &Client, error: &KafkaError, arguments: &Arguments) -> Res
 
 fn failed(error: &KafkaError) -> Failure {
     Failure::new(format!("cannot read: {}", reason(error)))
-}
-
-fn reason(error: &KafkaError) -> String {
-    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }

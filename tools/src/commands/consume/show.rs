@@ -1,7 +1,8 @@
 //! Records on stdout.
 
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use crate::encoding::{Encoding, base64, hex};
 
@@ -35,7 +36,7 @@ impl Show {
     pub(super) fn render(&self, message: &BorrowedMessage<'_>, out: &mut Vec<u8>) {
         match &self.style {
             Style::Template(format) => return format.render(message, self.encoding, out),
-            Style::Json => out.extend_from_slice(self.json(message).to_string().as_bytes()),
+            Style::Json => self.json(message, out),
             Style::Value => format::bytes(message.payload(), self.encoding, out),
             Style::KeyAndValue => {
                 format::bytes(message.key(), self.encoding, out);
@@ -47,57 +48,87 @@ impl Show {
     }
 
     /// One record on one line, in the shape that `produce --json-lines` reads.
-    fn json(&self, message: &BorrowedMessage<'_>) -> Value {
-        let mut record = Map::new();
-        record.insert("topic".to_owned(), message.topic().into());
-        record.insert("partition".to_owned(), message.partition().into());
-        record.insert("offset".to_owned(), message.offset().into());
-        record.insert("timestamp".to_owned(), message.timestamp().to_millis().into());
-        put(&mut record, "key", message.key(), self.encoding);
-        put(&mut record, "value", message.payload(), self.encoding);
+    fn json(&self, message: &BorrowedMessage<'_>, out: &mut Vec<u8>) {
         let headers = message.headers().into_iter().flat_map(Headers::iter);
-        let header = |header: rdkafka::message::Header<'_, &[u8]>| {
-            let mut fields = Map::new();
-            fields.insert("key".to_owned(), header.key.into());
-            put(&mut fields, "value", header.value, self.encoding);
-            Value::Object(fields)
+        let record = Record {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key: Field { name: "key", bytes: message.key(), encoding: self.encoding },
+            value: Field { name: "value", bytes: message.payload(), encoding: self.encoding },
+            headers: headers
+                .map(|header| RecordHeader {
+                    key: header.key,
+                    value: Field { name: "value", bytes: header.value, encoding: self.encoding },
+                })
+                .collect(),
         };
-        record.insert("headers".to_owned(), headers.map(header).collect());
-        Value::Object(record)
+        // Neither step of writing strings and numbers to memory can fail.
+        if let Ok(line) = serde_json::to_string(&record) {
+            out.extend_from_slice(line.as_bytes());
+        }
     }
 }
 
-/// Text under its name. Bytes that are not UTF-8 cannot be a JSON string, so they go under `name_base64`.
-fn put(fields: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>, encoding: Encoding) {
-    let Some(bytes) = bytes else {
-        fields.insert(name.to_owned(), Value::Null);
-        return;
-    };
-    let (name, text) = match (encoding, std::str::from_utf8(bytes)) {
-        (Encoding::Text, Ok(text)) => (name.to_owned(), text.to_owned()),
-        (Encoding::Hex, _) => (format!("{name}_hex"), hex(bytes)),
-        (Encoding::Text | Encoding::Base64, _) => (format!("{name}_base64"), base64(bytes)),
-    };
-    fields.insert(name, text.into());
+#[derive(Serialize)]
+struct Record<'a> {
+    topic: &'a str,
+    partition: i32,
+    offset: i64,
+    timestamp: Option<i64>,
+    #[serde(flatten)]
+    key: Field<'a>,
+    #[serde(flatten)]
+    value: Field<'a>,
+    headers: Vec<RecordHeader<'a>>,
+}
+
+#[derive(Serialize)]
+struct RecordHeader<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    value: Field<'a>,
+}
+
+/// Bytes under their name. Those that are not UTF-8 cannot be a JSON string, so they go under `name_base64`.
+struct Field<'a> {
+    name: &'static str,
+    bytes: Option<&'a [u8]>,
+    encoding: Encoding,
+}
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match (self.bytes, self.encoding) {
+            (None, _) => map.serialize_entry(self.name, &None::<&str>)?,
+            (Some(bytes), Encoding::Hex) => map.serialize_entry(&format!("{}_hex", self.name), &hex(bytes))?,
+            (Some(bytes), encoding) => match std::str::from_utf8(bytes) {
+                Ok(text) if encoding == Encoding::Text => map.serialize_entry(self.name, text)?,
+                _ => map.serialize_entry(&format!("{}_base64", self.name), &base64(bytes))?,
+            },
+        }
+        map.end()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::put;
+    use super::Field;
     use crate::encoding::Encoding;
-    use serde_json::{Map, Value, json};
+    use serde_json::json;
 
     #[test]
     fn bytes_become_json_without_loss() {
         for (bytes, encoding, expected) in [
             (Some(&b"a"[..]), Encoding::Text, json!({"v": "a"})),
             (Some(&[0xff][..]), Encoding::Text, json!({"v_base64": "/w=="})),
+            (Some(&b"a"[..]), Encoding::Base64, json!({"v_base64": "YQ=="})),
             (Some(&b"a"[..]), Encoding::Hex, json!({"v_hex": "61"})),
             (None, Encoding::Base64, json!({"v": null})),
         ] {
-            let mut fields = Map::new();
-            put(&mut fields, "v", bytes, encoding);
-            assert_eq!(Value::Object(fields), expected);
+            assert_eq!(json!(Field { name: "v", bytes, encoding }), expected);
         }
     }
 }

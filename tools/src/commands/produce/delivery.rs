@@ -11,6 +11,7 @@ use rdkafka::producer::ProducerContext;
 use serde::Serialize;
 
 use crate::cli::Global;
+use crate::client::reason;
 use crate::failure::Failure;
 use crate::output::count;
 
@@ -106,8 +107,7 @@ fn records_were(number: u64) -> String {
 
 /// librdkafka's reason for one record.
 pub(super) fn refusal(topic: &str, error: &KafkaError) -> Failure {
-    let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-    Failure::new(format!("cannot write to topic `{topic}`: {reason}"))
+    Failure::new(format!("cannot write to topic `{topic}`: {}", reason(error)))
 }
 
 impl ClientContext for Deliveries {

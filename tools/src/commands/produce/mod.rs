@@ -120,7 +120,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
     drop(progress);
     let deliveries = producer.context();
     let summary = deliveries.summary(&arguments.topic);
-    if !arguments.quiet && (summary.records > 0 || sent.is_ok()) {
+    if !arguments.quiet && (summary.records > 0 || (sent.is_ok() && !deliveries.failed())) {
         global.output().emit(&summary, Summary::text)?;
     }
     sent?;
