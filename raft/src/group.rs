@@ -1,0 +1,110 @@
+//! One Raft group: what it is. What its readies do is in `group/flow.rs`, how it begins in `group/open.rs`.
+
+mod flow;
+mod open;
+
+use std::collections::VecDeque;
+
+use raft::{RawNode, StateRole};
+use thalweg_storage::types::{GroupId, RaftIndex, Term};
+
+use crate::convert;
+use crate::message::PeerMessage;
+use crate::ready::{GroupStatus, RoleChange};
+use crate::tail::Tail;
+use crate::timeout::ElectionTimeouts;
+
+/// Owned by one core's [`crate::MultiRaft`].
+pub(crate) struct Group {
+    pub(crate) id: GroupId,
+    pub(crate) node: RawNode<Tail>,
+    /// Readies that were taken and are not all on the device, oldest first. The first one must be persisted, unless
+    /// the queue is empty: what waits for nothing is done at once.
+    unpersisted: VecDeque<Unpersisted>,
+    /// Messages whose promises are kept now; they leave with the next ready.
+    released: Vec<PeerMessage>,
+    /// Elections that this node began; the timeouts differ between them.
+    attempts: u64,
+    /// The last membership change that was applied: a snapshot from before it would carry the wrong members.
+    membership_index: u64,
+    last_told: (StateRole, u64, u64),
+    pub(crate) is_dirty: bool,
+}
+
+struct Unpersisted {
+    number: u64,
+    must_persist: bool,
+    /// The term or the vote changed: no message of the new term may leave, not even a leader's.
+    changes_term: bool,
+    /// They promise that this ready, and all before it, is on the device.
+    messages: Vec<PeerMessage>,
+}
+
+impl Group {
+    pub(crate) fn status(&self) -> GroupStatus {
+        let raft = &self.node.raft;
+        GroupStatus {
+            role: convert::role(raft.state),
+            term: Term(raft.term),
+            leader: convert::leader(raft.leader_id),
+            commit: RaftIndex(raft.raft_log.committed),
+            last: RaftIndex(raft.raft_log.last_index()),
+            applied: RaftIndex(raft.raft_log.applied),
+            persisted: RaftIndex(raft.raft_log.persisted),
+        }
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.node.raft.state == StateRole::Leader
+    }
+
+    fn role_change(&self) -> RoleChange {
+        let GroupStatus { role, term, leader, .. } = self.status();
+        RoleChange { role, term, leader }
+    }
+
+    /// Whether every entry of the log is on the device. The library asserts this when a node becomes leader.
+    pub(crate) fn log_is_persisted(&self) -> bool {
+        self.node.raft.raft_log.persisted == self.node.raft.raft_log.last_index()
+    }
+
+    /// A leader with nobody to lead has no heartbeat to send and no quorum to lose: ten thousand of them cost nothing.
+    pub(crate) fn needs_ticks(&self) -> bool {
+        !self.is_leader() || self.node.raft.prs().iter().nth(1).is_some()
+    }
+
+    pub(crate) fn has_work(&self) -> bool {
+        self.node.has_ready() || !self.released.is_empty() || self.node.store().has_asked()
+    }
+
+    /// One tick of the clock.
+    pub(crate) fn tick(&mut self) {
+        if !self.is_leader() && !self.log_is_persisted() {
+            // A node that is still writing does not stand for election: its vote request would wait for the device
+            // anyway, and a single voter would lead at once, over entries that may not survive.
+            return;
+        }
+        self.node.tick();
+        if !self.is_leader() && self.node.raft.election_elapsed == 0 {
+            self.attempts += 1;
+        }
+    }
+
+    /// What must hold again after the library did anything.
+    pub(crate) fn settle(&mut self, timeouts: ElectionTimeouts) {
+        let raft = &mut self.node.raft;
+        let ticks = timeouts.ticks(self.id, raft.term, self.attempts);
+        if raft.randomized_election_timeout() != ticks {
+            raft.set_randomized_election_timeout(ticks);
+        }
+        if raft.state == StateRole::Leader {
+            // tikv/raft-rs#557: 0.7.0 may leave the next index to send at or below what is known to match.
+            for (_, progress) in raft.mut_prs().iter_mut() {
+                progress.next_idx = progress.next_idx.max(progress.matched + 1);
+            }
+        }
+        let log = &self.node.raft.raft_log;
+        assert!(log.applied <= log.committed.min(log.persisted), "group {}: applied before it was persisted", self.id);
+        assert!(log.committed <= log.last_index(), "group {}: committed what it does not have", self.id);
+    }
+}
