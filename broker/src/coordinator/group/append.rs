@@ -196,7 +196,11 @@ impl GroupShard {
                 }
                 self.remove_if_vacant(&key.group);
             }
-            Change::GroupGone { group } if durable => self.forget_group(&group),
+            Change::GroupGone { group } if durable => {
+                // Nobody can join while a group is dead.
+                debug_assert!(self.group(&group).is_none_or(|group| group.members.is_empty()));
+                self.group_gone(&group);
+            }
             Change::GroupGone { group } => {
                 self.revive_group(&group);
                 self.remove_if_vacant(&group);

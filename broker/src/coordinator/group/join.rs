@@ -10,8 +10,8 @@ use super::classic::Group;
 use super::context::Context;
 use super::effect::Effect;
 use super::limits::{
-    GROUPS_MAX, INSTANCE_ID_LENGTH_MAX, MEMBER_METADATA_SIZE_MAX_BYTES, MEMBER_PROTOCOLS_MAX, PENDING_MEMBERS_MAX,
-    STRING_LENGTH_MAX,
+    GROUP_MEMBERS_MAX, GROUPS_MAX, INSTANCE_ID_LENGTH_MAX, MEMBER_METADATA_SIZE_MAX_BYTES, MEMBER_PROTOCOLS_MAX,
+    PENDING_MEMBERS_MAX, STRING_LENGTH_MAX,
 };
 use super::member::{Member, ParkedJoin, Protocol};
 use super::reply::{JoinDetail, MEMBER_ID_NONE, join_error};
@@ -157,7 +157,11 @@ impl Group {
 
     /// While a rebalance is prepared those who wait count, so that of a group that has grown too large the last to
     /// rejoin are left out; later the members do (Kafka's `acceptJoiningMember`).
+    /// Members that are late but keep their place do not count there, so [`GROUP_MEMBERS_MAX`] bounds them all.
     fn has_room_for(&self, member: &str, members_max: usize) -> bool {
+        if self.members.len() >= GROUP_MEMBERS_MAX && self.member(member).is_none() {
+            return false;
+        }
         match self.state() {
             GroupState::Empty | GroupState::Dead => true,
             GroupState::PreparingRebalance => {

@@ -79,16 +79,8 @@ impl GroupShard {
                 let group = self.create_group(&id);
                 group.restore(record);
             }
-            Record::Group(id, None) => self.replay_group_gone(&id),
+            Record::Group(id, None) => self.group_gone(&id),
             Record::Other(_) => {}
-        }
-    }
-
-    /// Offsets have tombstones of their own: those that have none live on in a group without members.
-    fn replay_group_gone(&mut self, id: &str) {
-        let Some(gone) = self.groups.swap_remove(id.as_bytes()) else { return };
-        if !gone.offsets.is_empty() {
-            self.create_group(id).offsets = gone.offsets;
         }
     }
 
@@ -125,7 +117,10 @@ impl GroupShard {
         }
         self.cx.timers.clear();
         self.expiry_at = None;
-        self.finish()
+        let mut effects = self.finish();
+        // There is no log any more to append to.
+        effects.retain(|effect| matches!(effect, Effect::Reply { .. }));
+        effects
     }
 }
 

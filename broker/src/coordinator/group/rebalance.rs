@@ -49,6 +49,9 @@ impl Group {
 
     /// Deadline of the join phase.
     pub(super) fn on_join_timeout(&mut self, cx: &mut Context) {
+        if !self.is(GroupState::PreparingRebalance) {
+            return;
+        }
         match self.initial_delay {
             Some(delay) if delay.member_added && delay.remaining_ms > 0 => {
                 let delay_ms = cx.config.initial_rebalance_delay_ms.clamp(0, delay.remaining_ms);
@@ -64,9 +67,6 @@ impl Group {
     pub(super) fn complete_join(&mut self, cx: &mut Context) {
         self.cancel(GroupTimer::Join, cx);
         self.remove_not_rejoined(cx);
-        if self.is(GroupState::Dead) {
-            return;
-        }
         if !self.elect_joined_leader() && !self.members.is_empty() {
             // Only static members are left and none came: they keep their place until their sessions end.
             self.schedule(GroupTimer::Join, self.rebalance_timeout_ms(), cx);

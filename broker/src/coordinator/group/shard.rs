@@ -127,9 +127,20 @@ impl GroupShard {
 
     pub(super) fn forget_group(&mut self, id: &str) {
         let Some(group) = self.groups.swap_remove(id.as_bytes()) else { return };
-        debug_assert!(group.members.is_empty());
         for member in &group.pending_joins {
             group.cancel_session(member, &mut self.cx);
+        }
+    }
+
+    /// The group's tombstone is durable. Offsets have tombstones of their own: those that have none live on in a group
+    /// without members.
+    pub(super) fn group_gone(&mut self, id: &str) {
+        let Some(group) = self.group(id) else { return };
+        let (offsets, in_flight) = (group.offsets.clone(), group.offsets_in_flight.clone());
+        self.forget_group(id);
+        if !offsets.is_empty() || !in_flight.is_empty() {
+            let group = self.create_group(id);
+            (group.offsets, group.offsets_in_flight) = (offsets, in_flight);
         }
     }
 

@@ -8,6 +8,7 @@ mod golden;
 mod limits;
 mod print;
 mod script;
+mod walk;
 
 use std::fs;
 use std::path::PathBuf;
