@@ -35,7 +35,6 @@ pub struct Config {
     pub wal_block_bytes: usize,
     pub segment_flush_bytes: usize,
     pub read_ahead_bytes: usize,
-    pub shutdown_timeout: Duration,
 
     /// Never empty.
     pub log_dirs: Vec<PathBuf>,
@@ -43,23 +42,14 @@ pub struct Config {
     pub log_initial_task_delay: Duration,
 
     pub socket_request_max_bytes: usize,
-    /// `None` leaves it to the kernel.
-    pub socket_receive_buffer_bytes: Option<usize>,
-    /// `None` leaves it to the kernel.
-    pub socket_send_buffer_bytes: Option<usize>,
-    pub socket_listen_backlog_size: i32,
     /// `Duration::MAX` where connections may idle forever.
     pub connections_max_idle: Duration,
     pub max_connections: usize,
     pub max_connections_per_ip: usize,
     pub max_connections_per_ip_overrides: HashMap<IpAddr, usize>,
-    /// Per second.
-    pub max_connection_creation_rate: u32,
-    pub queued_max_requests: usize,
     /// `None`: `memory_bytes` alone decides.
     pub queued_max_request_bytes: Option<usize>,
     pub max_request_partition_size_limit: usize,
-    pub request_timeout: Duration,
 
     pub fetch_max_bytes: i32,
     /// `max.incremental.fetch.session.cache.slots`
@@ -78,8 +68,6 @@ pub struct Config {
     pub offsets_topic_segment_bytes: u64,
     pub offsets_retention_minutes: i32,
     pub offsets_retention_check_interval_ms: i64,
-    pub offsets_commit_timeout: Duration,
-    pub offsets_load_buffer_size: usize,
     pub offset_metadata_max_bytes: usize,
     pub group_min_session_timeout_ms: i32,
     pub group_max_session_timeout_ms: i32,
@@ -148,6 +136,13 @@ impl Config {
             ("segment.bytes", self.offsets_topic_segment_bytes.to_string()),
         ];
         settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// How many connections may come from `address`.
+    pub fn max_connections_from(&self, address: IpAddr) -> usize {
+        // An IPv4 client of an IPv6 listener is the same client.
+        let own = self.max_connections_per_ip_overrides.get(&address.to_canonical());
+        own.copied().unwrap_or(self.max_connections_per_ip)
     }
 
     /// Bytes of requests that each of `cores` may hold. A request larger than that is let in alone.

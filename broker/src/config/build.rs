@@ -41,24 +41,16 @@ impl Config {
             wal_block_bytes: from.size("thalweg.wal.block.bytes")?,
             segment_flush_bytes: from.size("thalweg.segment.flush.bytes")?,
             read_ahead_bytes: from.size("thalweg.read.ahead.bytes")?,
-            shutdown_timeout: from.millis("thalweg.shutdown.timeout.ms")?,
             log_dirs: from.log_dirs()?,
             log_retention_check_interval: from.millis("log.retention.check.interval.ms")?,
             log_initial_task_delay: from.millis("log.initial.task.delay.ms")?,
             socket_request_max_bytes: from.size("socket.request.max.bytes")?,
-            socket_receive_buffer_bytes: from.positive("socket.receive.buffer.bytes")?,
-            socket_send_buffer_bytes: from.positive("socket.send.buffer.bytes")?,
-            socket_listen_backlog_size: from.int("socket.listen.backlog.size")?,
             connections_max_idle: from.millis("connections.max.idle.ms")?,
             max_connections: from.size("max.connections")?,
             max_connections_per_ip: from.size("max.connections.per.ip")?,
             max_connections_per_ip_overrides: from.per_address("max.connections.per.ip.overrides")?,
-            max_connection_creation_rate: u32::try_from(from.integer("max.connection.creation.rate")?)
-                .unwrap_or(u32::MAX),
-            queued_max_requests: from.size("queued.max.requests")?,
             queued_max_request_bytes: from.positive("queued.max.request.bytes")?,
             max_request_partition_size_limit: from.size("max.request.partition.size.limit")?,
-            request_timeout: from.millis("request.timeout.ms")?,
             fetch_max_bytes: from.int("fetch.max.bytes")?,
             fetch_session_slots: from.size("max.incremental.fetch.session.cache.slots")?,
             auto_create_topics_enable: from.boolean("auto.create.topics.enable")?,
@@ -75,8 +67,6 @@ impl Config {
             offsets_topic_segment_bytes: from.blocks("offsets.topic.segment.bytes")?,
             offsets_retention_minutes: from.int("offsets.retention.minutes")?,
             offsets_retention_check_interval_ms: from.integer("offsets.retention.check.interval.ms")?,
-            offsets_commit_timeout: from.millis("offsets.commit.timeout.ms")?,
-            offsets_load_buffer_size: from.size("offsets.load.buffer.size")?,
             offset_metadata_max_bytes: from.size("offset.metadata.max.bytes")?,
             group_min_session_timeout_ms: from.int("group.min.session.timeout.ms")?,
             group_max_session_timeout_ms: from.int("group.max.session.timeout.ms")?,
@@ -218,8 +208,10 @@ impl Reader<'_> {
     }
 
     fn host_port(&self, name: &str) -> Built<Option<HostPort>> {
-        let text = self.optional_text(name)?.filter(|text| !text.is_empty());
-        text.map(|text| HostPort::parse(&text).map_err(|expected| invalid(name, &text, expected))).transpose()
+        let Some(text) = self.optional_text(name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+        let mut parsed = HostPort::parse(&text).map_err(|expected| invalid(name, &text, expected))?;
+        parsed.bind_everywhere();
+        Ok(Some(parsed))
     }
 
     fn host_ports(&self, name: &str) -> Built<Vec<HostPort>> {
@@ -232,7 +224,7 @@ impl Reader<'_> {
         let parse = |pair: String| {
             let parsed = pair.rsplit_once(':').and_then(|(address, count)| {
                 let address = address.trim().trim_start_matches('[').trim_end_matches(']');
-                Some((address.parse().ok()?, count.trim().parse().ok()?))
+                Some((address.parse::<IpAddr>().ok()?.to_canonical(), count.trim().parse().ok()?))
             });
             parsed.ok_or_else(|| invalid(name, &pair, "must be address:count, for example 10.0.0.7:200".to_owned()))
         };
@@ -267,6 +259,7 @@ impl Reader<'_> {
         if bound.is_empty() {
             return Err(invalid(name, "", "must name at least one listener for clients".to_owned()));
         }
+        bound.iter_mut().for_each(|listener| listener.address.bind_everywhere());
         Ok(bound)
     }
 

@@ -65,7 +65,8 @@ pub fn topic(overrides: &Overrides, layers: &BrokerLayers, wanted: Wanted<'_>) -
 fn topic_entry(key: &'static ConfigKey, overrides: &Overrides, layers: &BrokerLayers, wanted: Wanted<'_>) -> Described {
     let chain = tables::topic_synonyms(key.name);
     let own = overrides.get(key.name);
-    let inherited = || layers.topic_default(chain).or_else(|| key.default.text().map(str::to_owned));
+    let inherited =
+        || layers.topic_default(chain).map(|(_, text)| text).or_else(|| key.default.text().map(str::to_owned));
     let value = own.cloned().or_else(inherited).map(|text| canonical(key, &text));
     let mut synonyms: Vec<DescribedSynonym> = Vec::new();
     if own.is_some() {

@@ -76,20 +76,21 @@ impl BrokerLayers {
         self.text(key.name).map(|text| key.parse(text)).transpose()
     }
 
-    /// The default of a topic setting from this broker's settings, in the topic's own unit; `None` if no broker key
-    /// says anything about it.
-    pub fn topic_default(&self, synonyms: &[Synonym]) -> Option<String> {
+    /// The default of a topic setting from this broker's settings: the broker key that says it, and the value in the
+    /// topic's own unit. `None` if no broker key says anything.
+    pub fn topic_default(&self, synonyms: &[Synonym]) -> Option<(&'static str, String)> {
         let names: Vec<&'static str> = synonyms.iter().map(|synonym| synonym.name).collect();
         let (name, text, _) = *self.all(&names).first()?;
-        let factor = synonyms.iter().find(|synonym| synonym.name == name)?.factor;
-        Some(scale(text, factor))
+        let synonym = synonyms.iter().find(|synonym| synonym.name == name)?;
+        Some((name, scale(text, *synonym)))
     }
 }
 
-/// Hours and minutes to milliseconds. Negative is "no limit" in every unit; too much is the most there can be.
-fn scale(text: &str, factor: i64) -> String {
+/// Hours and minutes to milliseconds; too much is the most there can be.
+fn scale(text: &str, synonym: Synonym) -> String {
     match text.trim().parse::<i64>() {
-        Ok(number) if factor != 1 && number >= 0 => number.saturating_mul(factor).to_string(),
+        Ok(number) if number < 0 && synonym.negative_is_unlimited => "-1".to_owned(),
+        Ok(number) if synonym.factor != 1 && number > 0 => number.saturating_mul(synonym.factor).to_string(),
         _ => text.to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use super::value::InvalidValue;
 /// A host and a port, of which nothing has been resolved yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct HostPort {
-    /// A name, an IPv4 address, or an IPv6 address without its brackets. Empty: every address of this machine.
+    /// A name, an IPv4 address, or an IPv6 address without its brackets.
     pub host: String,
     /// 0 where any free port will do.
     pub port: u16,
@@ -31,6 +31,13 @@ impl HostPort {
             return Err(format!("{host} is not a host"));
         }
         Ok(Self { host: host.to_owned(), port })
+    }
+
+    /// Writes "every address" out, as the socket calls want it.
+    pub(super) fn bind_everywhere(&mut self) {
+        if self.host.is_empty() {
+            "0.0.0.0".clone_into(&mut self.host);
+        }
     }
 
     /// Whether it stands for every address, which no client can connect to.

@@ -121,7 +121,10 @@ impl Lookup<'_> {
             }
         }
         match self.layers.topic_default(tables::topic_synonyms(name)) {
-            Some(text) => key.parse(&text).map(Some),
+            Some((broker, text)) => {
+                let by_its_broker_name = |invalid| InvalidValue { name: broker.to_owned(), ..invalid };
+                key.parse(&text).map(Some).map_err(by_its_broker_name)
+            }
             None => Ok(key.default_value()),
         }
     }

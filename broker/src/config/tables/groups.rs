@@ -22,9 +22,9 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "How long the offsets of a group that has become empty are kept."
     "offsets.retention.check.interval.ms": Long = Is("600000"), AtLeast(1), High, ReadOnly, Used;
         "How often expired offsets are looked for."
-    "offsets.commit.timeout.ms": Int = Is("5000"), AtLeast(1), High, ReadOnly, Used;
+    "offsets.commit.timeout.ms": Int = Is("5000"), AtLeast(1), High, ReadOnly, NoEffect(reasons::NOT_YET);
         "How long an offset commit waits for its record to be replicated."
-    "offsets.load.buffer.size": Int = Is("5242880"), AtLeast(1), High, ReadOnly, Used;
+    "offsets.load.buffer.size": Int = Is("5242880"), AtLeast(1), High, ReadOnly, NoEffect(reasons::NOT_YET);
         "Bytes read at once when a group coordinator loads its partition."
     "offset.metadata.max.bytes": Int = Is("4096"), Any, High, ReadOnly, Used;
         "Longest metadata text that may come with a committed offset."

@@ -41,7 +41,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
     "log.retention.check.interval.ms": Long = Is("300000"), AtLeast(1), Medium, ReadOnly, Used;
         "How often partitions are searched for what may be deleted."
     "log.cleanup.policy": List = Is("delete"), OneOf(&["compact", "delete"]), Medium, ClusterWide, Used;
-        "`delete` drops old segments, `compact` keeps the last record of each key; both may be given."
+        "`delete` drops old segments, `compact` keeps the last record of each key (in this version: all records); both may be given."
     "log.cleaner.enable": Boolean = Is("true"), Any, Medium, ReadOnly, NoEffect(reasons::CLEANER);
         "Whether Kafka's log cleaner runs."
     "log.cleaner.threads": Int = Is("1"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::CLEANER);
@@ -56,13 +56,13 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "How full the cleaner's key map may become."
     "log.cleaner.io.max.bytes.per.second": Double = Is("1.7976931348623157E308"), Any, Medium, ClusterWide, NoEffect(reasons::CLEANER);
         "Most bytes per second that the cleaner reads and writes."
-    "log.cleaner.delete.retention.ms": Long = Is("86400000"), AtLeast(0), Medium, ClusterWide, Used;
+    "log.cleaner.delete.retention.ms": Long = Is("86400000"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
         "How long tombstones of compacted topics stay readable."
-    "log.cleaner.min.cleanable.ratio": Double = Is("0.5"), Fraction(0.0, 1.0), Medium, ClusterWide, Used;
+    "log.cleaner.min.cleanable.ratio": Double = Is("0.5"), Fraction(0.0, 1.0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
         "Share of a compacted log that must be dirty before it is compacted."
-    "log.cleaner.min.compaction.lag.ms": Long = Is("0"), AtLeast(0), Medium, ClusterWide, Used;
+    "log.cleaner.min.compaction.lag.ms": Long = Is("0"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
         "Age below which a record is not compacted away."
-    "log.cleaner.max.compaction.lag.ms": Long = Is("9223372036854775807"), AtLeast(1), Medium, ClusterWide, Used;
+    "log.cleaner.max.compaction.lag.ms": Long = Is("9223372036854775807"), AtLeast(1), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
         "Age at which a record becomes due for compaction whatever the ratio."
     "log.index.interval.bytes": Int = Is("4096"), AtLeast(0), Medium, ClusterWide, Used;
         "Bytes of log between two entries of the offset index."
@@ -70,11 +70,11 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Size of an index at which its segment is closed."
     "log.preallocate": Boolean = Is("false"), Any, Medium, ClusterWide, NoEffect(reasons::PREALLOCATE);
         "Whether segment files get their full size at once."
-    "log.flush.interval.messages": Long = Differs { ours: Some("1"), kafka: Some("9223372036854775807"), why: reasons::WHY_DURABLE }, AtLeast(1), High, ClusterWide, Used;
+    "log.flush.interval.messages": Long = Differs { ours: Some("1"), kafka: Some("9223372036854775807"), why: reasons::WHY_DURABLE }, AtLeast(1), High, ClusterWide, NoEffect(reasons::FLUSH);
         "Records after which a partition is flushed. With 1, an answer means that the device has it; more lets a majority in memory answer."
-    "log.flush.interval.ms": Long = Unset, Any, High, ClusterWide, Used;
+    "log.flush.interval.ms": Long = Unset, Any, High, ClusterWide, NoEffect(reasons::FLUSH);
         "Longest time that a record which was answered from memory may stay unflushed."
-    "log.flush.scheduler.interval.ms": Long = Is("9223372036854775807"), Any, High, ReadOnly, Used;
+    "log.flush.scheduler.interval.ms": Long = Is("9223372036854775807"), Any, High, ReadOnly, NoEffect(reasons::FLUSH);
         "Used for `log.flush.interval.ms` where that is not given."
     "log.flush.offset.checkpoint.interval.ms": Int = Is("60000"), AtLeast(0), High, ReadOnly, NoEffect(reasons::CHECKPOINT);
         "How often Kafka writes its recovery points."

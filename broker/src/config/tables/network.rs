@@ -18,11 +18,11 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Which protocol each listener name stands for. Only `PLAINTEXT` is served in this version."
     "early.start.listeners": List = Unset, Any, High, ReadOnly, NoEffect(reasons::LISTENERS);
         "Listeners that Kafka opens before it is ready."
-    "socket.listen.backlog.size": Int = Is("50"), AtLeast(1), Medium, ReadOnly, Used;
+    "socket.listen.backlog.size": Int = Is("50"), AtLeast(1), Medium, ReadOnly, NoEffect(reasons::NOT_YET);
         "Connections that the kernel holds for a listener until they are accepted; the kernel's `net.core.somaxconn` caps it."
-    "socket.receive.buffer.bytes": Int = Is("102400"), Any, High, ReadOnly, Used;
+    "socket.receive.buffer.bytes": Int = Is("102400"), Any, High, ReadOnly, NoEffect(reasons::NOT_YET);
         "SO_RCVBUF of client connections; -1 leaves it to the kernel."
-    "socket.send.buffer.bytes": Int = Is("102400"), Any, High, ReadOnly, Used;
+    "socket.send.buffer.bytes": Int = Is("102400"), Any, High, ReadOnly, NoEffect(reasons::NOT_YET);
         "SO_SNDBUF of client connections; -1 leaves it to the kernel."
     "socket.request.max.bytes": Int = Is("104857600"), AtLeast(1), High, ReadOnly, Used;
         "Largest request accepted. A connection that announces a larger one is closed."
@@ -38,15 +38,15 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Most connections at once from one address. Further ones are closed."
     "max.connections.per.ip.overrides": String = Is(""), Any, Medium, ClusterWide, Used;
         "`address:count` pairs between commas with another limit for these addresses."
-    "max.connection.creation.rate": Int = Is("2147483647"), AtLeast(0), Medium, ClusterWide, Used;
+    "max.connection.creation.rate": Int = Is("2147483647"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::NOT_YET);
         "Most new connections per second."
-    "queued.max.requests": Int = Is("500"), AtLeast(1), High, ReadOnly, Used;
+    "queued.max.requests": Int = Is("500"), AtLeast(1), High, ReadOnly, NoEffect(reasons::NOT_YET);
         "Requests that one core may have in progress before it stops reading from connections."
     "queued.max.request.bytes": Long = Is("-1"), Any, Medium, ReadOnly, Used;
         "Bytes of requests in progress before reading stops; -1 leaves that to `thalweg.memory.bytes`."
     "max.request.partition.size.limit": Int = Is("2000"), AtLeast(1), Medium, ReadOnly, Used;
         "Most partitions that one DescribeTopicPartitions answer describes."
-    "request.timeout.ms": Int = Is("30000"), Any, High, ReadOnly, Used;
+    "request.timeout.ms": Int = Is("30000"), Any, High, ReadOnly, NoEffect(reasons::NOT_YET);
         "How long a request waits for other parts of the broker before it is answered with an error."
     "num.network.threads": Int = Is("3"), AtLeast(1), High, ClusterWide, NoEffect(reasons::THREADS);
         "Threads that read requests and write answers in Kafka."

@@ -4,10 +4,12 @@ pub(super) const AUTHORIZER: &str = "there is no authorizer in this version, so 
 pub(super) const BALANCE: &str = "leaders are chosen by Raft and are not moved back on a schedule";
 pub(super) const CHECKPOINT: &str = "these offsets are kept in the write-ahead log and its checkpoints";
 pub(super) const CLEANER: &str = "there are no cleaner threads or buffers to size";
+pub(super) const COMPACTION: &str = "compacted topics keep all their records in this version";
 pub(super) const COORDINATOR: &str =
     "coordinator records are gathered by the write-ahead log, which needs no tuning for it";
 pub(super) const CORDON: &str = "partitions are placed on every log directory alike in this version";
 pub(super) const DIR_FAILURE: &str = "a failed durable write stops the process";
+pub(super) const FLUSH: &str = "every batch is on the device before it is answered in this version";
 pub(super) const HEARTBEAT: &str = "the nodes' presence is known from Raft's own heartbeats";
 pub(super) const JVM: &str = "there is no Java machine";
 pub(super) const KRAFT: &str = "there is no KRaft quorum: Raft group 0 is the controller, on the nodes themselves";
@@ -16,6 +18,7 @@ pub(super) const METADATA_LOG: &str =
     "metadata is Raft group 0 and lives in the write-ahead log like every other group";
 pub(super) const METRICS: &str = "metrics are served as Prometheus text on thalweg.admin.listener";
 pub(super) const MODERN: &str = "only classic consumer groups are served in this version";
+pub(super) const NOT_YET: &str = "it is not honoured in this version";
 pub(super) const OFFSETS_CODEC: &str = "offset records are stored uncompressed";
 pub(super) const PLUGIN: &str = "Java classes cannot be loaded";
 pub(super) const POLICY: &str = "Java classes cannot be loaded, so the policy would not be enforced";

@@ -17,7 +17,7 @@ pub(in crate::config) const FOREIGN: &[(&str, Use)] = &[
     ("rlmm.config.", NoEffect(PLUGIN)),
     ("config.providers.", NoEffect(PLUGIN)),
     ("confluent.", NoEffect("it is Confluent Server's, not Kafka's")),
-    ("log4j.", NoEffect("the log is set up by the RUST_LOG variable")),
+    ("log4j.", NoEffect("the log is set up by the variable THALWEG_LOG")),
     ("super.users", NoEffect(NO_AUTHORIZER)),
     ("allow.everyone.if.no.acl.found", NoEffect(NO_AUTHORIZER)),
     ("advertised.host.name", Refused(LISTENERS)),

@@ -11,19 +11,31 @@ pub struct Synonym {
     pub name: &'static str,
     /// 1 where the units are the same.
     pub factor: i64,
+    /// Kafka reads every negative retention as -1, "no limit".
+    pub negative_is_unlimited: bool,
 }
 
 const fn same(name: &'static str) -> Synonym {
-    Synonym { name, factor: 1 }
+    Synonym { name, factor: 1, negative_is_unlimited: false }
 }
 
 const fn minutes(name: &'static str) -> Synonym {
-    Synonym { name, factor: MINUTE_MS }
+    Synonym { name, factor: MINUTE_MS, negative_is_unlimited: false }
 }
 
 const fn hours(name: &'static str) -> Synonym {
-    Synonym { name, factor: HOUR_MS }
+    Synonym { name, factor: HOUR_MS, negative_is_unlimited: false }
 }
+
+const fn retention(of: Synonym) -> Synonym {
+    Synonym { negative_is_unlimited: true, ..of }
+}
+
+const RETENTION: &[Synonym] = &[
+    retention(same("log.retention.ms")),
+    retention(minutes("log.retention.minutes")),
+    retention(hours("log.retention.hours")),
+];
 
 /// Topic setting, and where its default comes from.
 pub const TOPIC_SYNONYMS: &[(&str, &[Synonym])] = &[
@@ -49,7 +61,7 @@ pub const TOPIC_SYNONYMS: &[(&str, &[Synonym])] = &[
     ("min.insync.replicas", &[same("min.insync.replicas")]),
     ("preallocate", &[same("log.preallocate")]),
     ("retention.bytes", &[same("log.retention.bytes")]),
-    ("retention.ms", &[same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")]),
+    ("retention.ms", RETENTION),
     ("segment.bytes", &[same("log.segment.bytes")]),
     ("segment.index.bytes", &[same("log.index.size.max.bytes")]),
     ("segment.jitter.ms", &[same("log.roll.jitter.ms"), hours("log.roll.jitter.hours")]),

@@ -31,6 +31,4 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Bytes of a partition that gather in memory, behind the write-ahead log, before they are written to its segment."
     "thalweg.read.ahead.bytes": Int = Is("1048576"), Between(4_096, 16_777_216), Medium, ReadOnly, Used;
         "Bytes read from a segment at once for a consumer that is behind."
-    "thalweg.shutdown.timeout.ms": Int = Is("30000"), AtLeast(0), Medium, ReadOnly, Used;
-        "Longest time that a stopping node takes to answer what it has begun, before it closes connections."
 };

@@ -65,7 +65,7 @@ fn kafkas_own_file_is_taken_and_what_means_nothing_is_named_once() {
     let loaded = load(SHIPPED).unwrap();
     let config = loaded.config;
     assert_eq!(config.listeners.len(), 1, "the controller's listener is left out");
-    assert_eq!(config.listeners[0].address, address("", 9092));
+    assert_eq!(config.listeners[0].address, address("0.0.0.0", 9092));
     assert_eq!(config.advertised_listeners[0].address, address("localhost", 9092));
     assert_eq!(config.bootstrap_servers, [address("localhost", 9093)]);
     assert!(config.offsets_topic_replication_factor.explicit);
@@ -75,6 +75,8 @@ fn kafkas_own_file_is_taken_and_what_means_nothing_is_named_once() {
         (5, "inter.broker.listener.name"),
         (9, "num.network.threads"),
         (10, "num.io.threads"),
+        (11, "socket.send.buffer.bytes"),
+        (12, "socket.receive.buffer.bytes"),
         (16, "num.recovery.threads.per.data.dir"),
         (18, "share.coordinator.state.topic.replication.factor"),
         (19, "share.coordinator.state.topic.min.isr"),
@@ -143,6 +145,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("max.connections.per.ip.overrides=10.0.0.1", "must be address:count"),
     ("queued.max.request.bytes=1000", "must not be less than socket.request.max.bytes"),
     ("log.retention.ms=0", "must be unlimited (-1) or at least 1"),
+    ("log.flush.interval.ms=-1", "Invalid value -1 for configuration log.flush.interval.ms: Value must be at least 0"),
+    ("log.roll.ms=0", "Invalid value 0 for configuration log.roll.ms: Value must be at least 1"),
     ("log.dirs=/a,/b,/a", "it is listed twice"),
     ("log.dirs=", "must name at least one directory"),
     ("thalweg.admin.listener=nowhere", "must be host:port"),
@@ -226,7 +230,7 @@ fn typed_values_are_what_the_text_says() {
         "broker.id=5\nlog.dir=/data/one\nlisteners=A://[::1]:9092,B://0.0.0.0:0\n\
          listener.security.protocol.map=a:PLAINTEXT,B:plaintext\nbroker.rack=r1\nconnections.max.idle.ms=-1\n\
          max.connections.per.ip.overrides=10.0.0.1:5, ::1:6\nthalweg.wal.file.bytes=5000001\n\
-         thalweg.admin.listener=\nsocket.send.buffer.bytes=-1\nqueued.max.request.bytes=209715200\n\
+         thalweg.admin.listener=\nqueued.max.request.bytes=209715200\n\
          thalweg.cores=2\nthalweg.memory.bytes=1073741824",
     );
     assert_eq!(config.node_id.0, 5);
@@ -237,12 +241,12 @@ fn typed_values_are_what_the_text_says() {
     assert_eq!(config.advertised_listeners[1].address, address("tide.example", 0), "a wildcard is told by name");
     assert_eq!(config.broker_rack.as_deref(), Some("r1"));
     assert_eq!(config.connections_max_idle, Duration::MAX);
-    assert_eq!(config.max_connections_per_ip_overrides[&"10.0.0.1".parse().unwrap()], 5);
-    assert_eq!(config.max_connections_per_ip_overrides[&"::1".parse().unwrap()], 6);
+    for (from, most) in [("10.0.0.1", 5), ("::ffff:10.0.0.1", 5), ("::1", 6), ("10.0.0.2", 2_147_483_647)] {
+        assert_eq!(config.max_connections_from(from.parse().unwrap()), most, "{from}");
+    }
     assert_eq!(config.wal_file_bytes % 4096, 0);
     assert_eq!(config.wal_file_bytes, 5_001_216);
     assert_eq!(config.admin_listener, None);
-    assert_eq!(config.socket_send_buffer_bytes, None);
     assert_eq!(config.request_memory_bytes_per_core(2), 104_857_600);
 }
 

@@ -3,7 +3,8 @@
 use crate::config::properties::{decode, parse};
 
 /// Text, and the `(line, key, value)`s that `java.util.Properties` reads from it.
-const CASES: &[(&str, &[(usize, &str, &str)])] = &[
+type Case = (&'static str, &'static [(usize, &'static str, &'static str)]);
+const CASES: &[Case] = &[
     ("", &[]),
     ("# a\n! b\n\n   \t\n  # c", &[]),
     ("a=1", &[(1, "a", "1")]),

@@ -24,6 +24,8 @@ const RETENTION: &[(&str, &str, &str, &str, i64)] = &[
     ("log.retention.hours=2 log.retention.minutes=3", "", "", "", 180_000),
     ("log.retention.hours=2 log.retention.minutes=3 log.retention.ms=4", "", "", "", 4),
     ("log.retention.hours=-1", "", "", "", -1),
+    ("log.retention.ms=-5", "", "", "", -1),
+    ("log.retention.hours=2147483647", "", "", "", 7_730_941_129_200_000),
     ("log.retention.ms=4", "log.retention.ms=5", "", "", 5),
     ("log.retention.ms=4", "log.retention.ms=5", "log.retention.ms=6", "", 6),
     ("log.retention.hours=2", "log.retention.ms=5", "", "", 5),
