@@ -257,25 +257,21 @@ fn check_topic(overrides: &Overrides, layers: &BrokerLayers) -> Result<(), Alter
 
 /// Kafka's `DynamicBrokerConfig.validateConfigs`. Whatever is wrong is INVALID_REQUEST there (KAFKA-13609).
 fn check_broker(target: BrokerTarget, overrides: &Overrides, config: &Config) -> Result<(), AlterError> {
-    let with_mode = |mode: UpdateMode| {
-        let names = overrides.keys().filter(move |name| tables::broker_key(name).is_some_and(|key| key.mode == mode));
-        names.map(String::as_str).collect::<Vec<_>>().join(", ")
-    };
     if let Some(name) = overrides.keys().find(|name| tables::broker_key(name).is_none()) {
         return Err(AlterError::request(super::load::unknown(name)));
     }
-    let fixed = with_mode(UpdateMode::ReadOnly);
-    if !fixed.is_empty() {
-        return Err(AlterError::request(format!("Cannot update these configs dynamically: {fixed}")));
-    }
+    let none = |message: &str, wrong: &dyn Fn(&ConfigKey) -> bool| none_of(overrides, message, wrong);
+    none("Cannot update these configs dynamically", &|key| key.mode == UpdateMode::ReadOnly)?;
+    none("These security configs can be dynamically updated only per-listener using the listener prefix", &|key| {
+        key.mode == UpdateMode::PerBroker && key.name.starts_with("ssl.")
+    })?;
     for (name, text) in overrides {
         check_broker_value(name, text)?;
     }
-    let per_broker = with_mode(UpdateMode::PerBroker);
-    if target == BrokerTarget::Default && !per_broker.is_empty() {
-        return Err(AlterError::request(format!(
-            "Cannot update these configs at default cluster level, broker id must be specified: {per_broker}"
-        )));
+    if target == BrokerTarget::Default {
+        none("Cannot update these configs at default cluster level, broker id must be specified", &|key| {
+            key.mode == UpdateMode::PerBroker
+        })?;
     }
     let layers = &config.layers;
     let after = match target {
@@ -284,6 +280,13 @@ fn check_broker(target: BrokerTarget, overrides: &Overrides, config: &Config) ->
     };
     let checked = after.and_then(|after| super::relations::check(&after));
     checked.map_err(|invalid| AlterError::request(invalid.to_string()))
+}
+
+/// Refuses all keys that are `wrong`, with `message` before their list.
+fn none_of(overrides: &Overrides, message: &str, wrong: &dyn Fn(&ConfigKey) -> bool) -> Result<(), AlterError> {
+    let names = overrides.keys().filter(|name| tables::broker_key(name).is_some_and(wrong));
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.is_empty() { Ok(()) } else { Err(AlterError::request(format!("{message}: [{}]", names.join(", ")))) }
 }
 
 fn check_broker_value(name: &str, text: &str) -> Result<(), AlterError> {

@@ -34,7 +34,7 @@ impl Config {
             admin_listener: from.host_port("thalweg.admin.listener")?,
             cores: from.cores(&machine)?,
             cpu_pin: from.boolean("thalweg.cpu.pin")?,
-            memory_bytes: from.size("thalweg.memory.bytes")?,
+            memory_bytes: from.memory_bytes(&machine)?,
             wal_file_bytes: from.blocks("thalweg.wal.file.bytes")?,
             wal_files_max: from.size("thalweg.wal.files.max")?,
             wal_writes_in_flight: from.size("thalweg.wal.writes.in.flight")?,
@@ -85,6 +85,9 @@ impl Config {
         Self::build(layers, self.machine.clone())
     }
 }
+
+/// The memory budget where nobody sets one.
+const MEMORY_PER_CORE_BYTES: usize = 256 * 1024 * 1024;
 
 /// Reads rows of the broker table. A key that is missing there, or of another type, is a mistake in this file.
 struct Reader<'a> {
@@ -168,6 +171,13 @@ impl Reader<'_> {
         match self.value("thalweg.cores")? {
             Some(Value::Integer(cores)) => Ok(usize::try_from(cores).unwrap_or(1)),
             _ => Ok(machine.cpus.max(1)),
+        }
+    }
+
+    fn memory_bytes(&self, machine: &Machine) -> Built<usize> {
+        match self.value("thalweg.memory.bytes")? {
+            Some(Value::Integer(bytes)) => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            _ => Ok(self.cores(machine)?.saturating_mul(MEMORY_PER_CORE_BYTES)),
         }
     }
 

@@ -89,7 +89,9 @@ fn broker_entry(key: &'static ConfigKey, config: &Config, wanted: Wanted<'_>) ->
     let value = match key.name {
         // One number, whichever of its names it was set by.
         "node.id" | "broker.id" => Some(config.node_id.to_string()),
+        // Their defaults depend on the machine.
         "thalweg.cores" => Some(config.cores.to_string()),
+        "thalweg.memory.bytes" => Some(config.memory_bytes.to_string()),
         name => config.layers.text(name).map(|text| canonical(key, text)),
     };
     let names: Vec<&'static str> = std::iter::once(key.name).chain(tables::broker_synonyms(key.name)).collect();

@@ -20,6 +20,7 @@ pub(super) const METRICS: &str = "metrics are served as Prometheus text on thalw
 pub(super) const MODERN: &str = "only classic consumer groups are served in this version";
 pub(super) const NOT_YET: &str = "it is not honoured in this version";
 pub(super) const OFFSETS_CODEC: &str = "offset records are stored uncompressed";
+pub(super) const ONE_NODE: &str = "this version runs a single node";
 pub(super) const PLUGIN: &str = "Java classes cannot be loaded";
 pub(super) const POLICY: &str = "Java classes cannot be loaded, so the policy would not be enforced";
 pub(super) const PREALLOCATE: &str =

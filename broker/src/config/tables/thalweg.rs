@@ -1,10 +1,11 @@
 //! Our own keys.
 
+use super::reasons;
 use crate::config::schema::{
     Check::{Any, AtLeast, Between},
     ConfigKey,
     DefaultValue::{Is, Unset},
-    Use::Used,
+    Use::{NoEffect, Used},
     keys,
 };
 
@@ -13,12 +14,12 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Reactors, each a thread with its own share of partitions and connections. Not given: one per CPU that the process may run on."
     "thalweg.cpu.pin": Boolean = Is("false"), Any, High, ReadOnly, Used;
         "Whether each reactor is pinned to its CPU. Only where the host gives these CPUs to nobody else: a pinned reactor that shares its CPU is much slower at its worst."
-    "thalweg.rpc.listener": String = Unset, Any, High, ReadOnly, Used;
+    "thalweg.rpc.listener": String = Unset, Any, High, ReadOnly, NoEffect(reasons::ONE_NODE);
         "Where this node talks to the other nodes of its cluster, as host:port. Not given: a node alone."
     "thalweg.admin.listener": String = Is("127.0.0.1:9644"), Any, High, ReadOnly, Used;
         "Where `/ready` and `/metrics` are served over HTTP, as host:port. Empty turns them off."
-    "thalweg.memory.bytes": Long = Is("536870912"), AtLeast(67_108_864), High, ReadOnly, Used;
-        "Budget of all cores together for requests in progress and for records kept in memory. When it is spent, connections are not read until there is room."
+    "thalweg.memory.bytes": Long = Unset, AtLeast(67_108_864), High, ReadOnly, Used;
+        "Budget of all cores together for requests in progress and for records kept in memory. When it is spent, connections are not read until there is room. Not given: 256 MiB per core."
     "thalweg.wal.file.bytes": Long = Is("67108864"), Between(4_194_304, 1_073_741_824), Medium, ReadOnly, Used;
         "Size of one file of a core's write-ahead log, rounded up to whole 4 KiB blocks."
     "thalweg.wal.files.max": Int = Is("8"), Between(3, 1024), Medium, ReadOnly, Used;

@@ -167,8 +167,8 @@ fn brokers_are_altered() {
 
 /// Target, what is asked for, a part of what is said; all are INVALID_REQUEST but for the form of a list.
 const BROKER_REFUSED: &[(BrokerTarget, &str, &str)] = &[
-    (BrokerTarget::This, "+num.partitions=3", "Cannot update these configs dynamically: num.partitions"),
-    (BrokerTarget::This, "+listeners=PLAINTEXT://:1", "Cannot update these configs dynamically: listeners"),
+    (BrokerTarget::This, "+num.partitions=3", "Cannot update these configs dynamically: [num.partitions]"),
+    (BrokerTarget::This, "+listeners=PLAINTEXT://:1", "Cannot update these configs dynamically: [listeners]"),
     (
         BrokerTarget::This,
         "+log.retention.ms=x",
@@ -178,7 +178,8 @@ const BROKER_REFUSED: &[(BrokerTarget, &str, &str)] = &[
     (BrokerTarget::This, "+max.connections.per.ip=0", "lets nobody connect"),
     (BrokerTarget::This, "+log.retension.ms=1", "did you mean log.retention.ms?"),
     (BrokerTarget::This, "+config.providers=file", "would not be replaced"),
-    (BrokerTarget::Default, "+ssl.keystore.type=PEM", "broker id must be specified: ssl.keystore.type"),
+    (BrokerTarget::This, "+ssl.keystore.type=PEM", "only per-listener using the listener prefix: [ssl.keystore.type]"),
+    (BrokerTarget::Default, "+principal.builder.class=x", "broker id must be specified: [principal.builder.class]"),
     (BrokerTarget::Default, "!max.connections", "Null value not supported for : max.connections"),
 ];
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{config, load, machine};
-use crate::config::{Config, ConfigError, HostPort};
+use crate::config::{Config, ConfigError, HostPort, Machine};
 
 /// The `server.properties` that Kafka 4 ships for its quick start, without its comments.
 const SHIPPED: &str = "\
@@ -58,6 +58,17 @@ fn nothing_at_all_is_one_node_on_loopback() {
     assert!(!config.offsets_topic_replication_factor.explicit);
     assert_eq!(config.offsets_topic_replication_factor.among(1), 1);
     assert_eq!(config.offsets_topic_replication_factor.among(5), 3);
+}
+
+#[test]
+fn nothing_at_all_suits_machines_of_any_size() {
+    for cpus in [1, 2, 96, 1024] {
+        let machine = Machine { cpus, ..machine() };
+        let config = Config::from_text("", "", &[], machine).unwrap().config;
+        assert_eq!((config.cores, config.memory_bytes >> 20), (cpus, cpus * 256));
+        assert!(config.request_memory_bytes_per_core(cpus) >= 64 << 20);
+        assert!(config.unwritten_bytes_max_per_core() >= config.wal_block_bytes);
+    }
 }
 
 #[test]
