@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn typing_mistakes_find_their_topic() {
-        assert_eq!(near("ordrs", ["orders", "payments", "order"]), ["order", "orders"]);
+        assert_eq!(near("ordrs", ["orders", "payments", "order"]), ["orders"]);
         assert_eq!(near("ms", ["retention.ms", "orders"]), Vec::<&str>::new());
         assert_eq!(near("retention", ["retention.ms", "cleanup.policy"]), ["retention.ms"]);
         assert_eq!(near("zzz", ["orders"]), Vec::<&str>::new());

@@ -68,7 +68,7 @@ pub(crate) fn or_dash<T: ToString>(value: Option<T>) -> String {
 }
 
 /// `1 topic`, `2 topics`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

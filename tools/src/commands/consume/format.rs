@@ -124,6 +124,7 @@ fn headers(message: &BorrowedMessage<'_>, encoding: Encoding, out: &mut Vec<u8>)
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::{Format, Piece, parse};
 
     #[test]

@@ -98,11 +98,7 @@ impl Deliveries {
 }
 
 fn records_were(number: u64) -> String {
-    format!(
-        "{} {}",
-        count(usize::try_from(number).unwrap_or(usize::MAX), "record"),
-        if number == 1 { "was" } else { "were" }
-    )
+    format!("{} {}", count(number, "record"), if number == 1 { "was" } else { "were" })
 }
 
 /// librdkafka's reason for one record.
@@ -141,7 +137,7 @@ impl ProducerContext for Deliveries {
 
 impl Summary {
     pub(super) fn text(&self) -> String {
-        let records = count(usize::try_from(self.records).unwrap_or(usize::MAX), "record");
+        let records = count(self.records, "record");
         let mut text = format!("wrote {records} to {}\n", self.topic);
         for partition in &self.partitions {
             let offsets = match (partition.first_offset, partition.last_offset) {

@@ -113,8 +113,8 @@ fn text_of(created: &Created) -> String {
         if !topic.created {
             return format!("topic {} exists already\n", topic.name);
         }
-        let partitions = usize::try_from(topic.partitions.unwrap_or(0)).unwrap_or(0);
-        let replicas = usize::try_from(topic.replication_factor.unwrap_or(0)).unwrap_or(0);
+        let partitions = u64::try_from(topic.partitions.unwrap_or(0)).unwrap_or(0);
+        let replicas = u64::try_from(topic.replication_factor.unwrap_or(0)).unwrap_or(0);
         format!(
             "created topic {}: {}, {} of each\n",
             topic.name,

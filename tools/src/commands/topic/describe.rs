@@ -158,8 +158,8 @@ fn text_of(topic: &DescribedTopic) -> String {
         topic.name,
         if topic.internal { " (internal)" } else { "" },
         or_dash(topic.id.as_ref()),
-        count(topic.partitions.len(), "partition"),
-        count(topic.replication_factor, "replica"),
+        count(topic.partitions.len() as u64, "partition"),
+        count(topic.replication_factor as u64, "replica"),
     );
     for entry in &topic.config {
         text.push_str(&format!("config {}={}\n", entry.key, entry.value.as_deref().unwrap_or("(hidden)")));

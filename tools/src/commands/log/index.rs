@@ -1,0 +1,110 @@
+//! Kafka's sparse indexes: entries of big-endian numbers, relative to the offset in the file's name.
+
+use std::fs;
+
+use serde::Serialize;
+
+use super::files::{DataFile, Kind, unreadable};
+use crate::failure::Failure;
+
+/// Kafka's brokers reserve `segment.index.bytes`, 10 MiB, and cut the rest later; ours never write more.
+const INDEX_SIZE_MAX_BYTES: u64 = 1 << 30;
+const OFFSET_ENTRY_LEN: usize = 8;
+const TIME_ENTRY_LEN: usize = 12;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Entry {
+    /// The batch that begins at `position` ends at or behind `offset`.
+    Offset { offset: i64, position: u32 },
+    /// Up to `offset`, no record is newer than `timestamp`.
+    Time { timestamp: i64, offset: i64 },
+}
+
+impl Entry {
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Offset { offset, position } => format!("  offset {offset} at {position}"),
+            Self::Time { timestamp, offset } => {
+                format!("  {} up to offset {offset}", crate::time::format_ms(timestamp))
+            }
+        }
+    }
+
+    const fn order(self) -> i64 {
+        match self {
+            Self::Offset { offset, .. } => offset,
+            Self::Time { timestamp, .. } => timestamp,
+        }
+    }
+}
+
+pub(super) fn read(file: &DataFile) -> Result<Vec<Entry>, Failure> {
+    if file.size_bytes > INDEX_SIZE_MAX_BYTES {
+        return Err(Failure::new(format!("{} is too large for an index", file.path.display())));
+    }
+    let bytes = fs::read(&file.path).map_err(|error| unreadable(&file.path, &error))?;
+    Ok(entries(&bytes, file))
+}
+
+/// Unwritten entries at the end are zeros; there is no zero entry behind the first.
+fn entries(bytes: &[u8], file: &DataFile) -> Vec<Entry> {
+    let length = if file.kind == Kind::TimeIndex { TIME_ENTRY_LEN } else { OFFSET_ENTRY_LEN };
+    bytes
+        .chunks_exact(length)
+        .take_while(|entry| entry.iter().any(|byte| *byte != 0))
+        .filter_map(|entry| parse(entry, file))
+        .collect()
+}
+
+fn parse(entry: &[u8], file: &DataFile) -> Option<Entry> {
+    let absolute = |relative: [u8; 4]| file.base_offset + i64::from(i32::from_be_bytes(relative));
+    if file.kind == Kind::TimeIndex {
+        let (timestamp, offset) = entry.split_first_chunk::<8>()?;
+        return Some(Entry::Time {
+            timestamp: i64::from_be_bytes(*timestamp),
+            offset: absolute(*offset.first_chunk()?),
+        });
+    }
+    let (offset, position) = entry.split_first_chunk::<4>()?;
+    Some(Entry::Offset { offset: absolute(*offset), position: u32::from_be_bytes(*position.first_chunk()?) })
+}
+
+/// What is wrong with an index taken alone: its entries must rise.
+pub(super) fn problem(entries: &[Entry]) -> Option<String> {
+    entries.windows(2).enumerate().find_map(|(number, pair)| match pair {
+        [before, after] if after.order() <= before.order() => {
+            Some(format!("entry {} does not come behind the one before it", number + 1))
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, entries, problem};
+    use crate::commands::log::files::{DataFile, Kind};
+
+    fn file(kind: Kind) -> DataFile {
+        DataFile { path: "00000000000000000100.index".into(), kind, base_offset: 100, size_bytes: 0, newest: true }
+    }
+
+    #[test]
+    fn entries_end_where_the_zeros_begin() {
+        let bytes = [0, 0, 0, 5, 0, 0, 16, 0, 0, 0, 0, 9, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let read = entries(&bytes, &file(Kind::OffsetIndex));
+        assert_eq!(
+            read,
+            [Entry::Offset { offset: 105, position: 4096 }, Entry::Offset { offset: 109, position: 8192 }]
+        );
+        assert_eq!(problem(&read), None);
+        let time = entries(&[0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1], &file(Kind::TimeIndex));
+        assert_eq!(time, [Entry::Time { timestamp: 7, offset: 101 }]);
+    }
+
+    #[test]
+    fn entries_must_rise() {
+        let entry = |offset| Entry::Offset { offset, position: 0 };
+        assert!(problem(&[entry(1), entry(3), entry(3)]).is_some_and(|text| text.contains("entry 2")));
+    }
+}

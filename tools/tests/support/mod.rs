@@ -1,0 +1,7 @@
+//! A broker to talk to, and `thalweg` itself.
+
+mod broker;
+mod command;
+
+pub(crate) use broker::{Broker, broker, unique};
+pub(crate) use command::{Outcome, thalweg, thalweg_with_input};
