@@ -16,6 +16,9 @@ use super::shard::GroupShard;
 use super::state::GroupState;
 use super::timers::GroupTimer;
 
+/// From this version on a member must say which protocol it believes to be chosen (KIP-559).
+const PROTOCOL_REQUIRED_VERSION: i16 = 5;
+
 /// The leader's assignment while it is being written.
 #[derive(Clone, Debug)]
 pub(super) struct Assigned {
@@ -35,6 +38,11 @@ impl GroupShard {
     }
 
     fn try_sync(&mut self, request: &SyncGroupRequest, caller: &Caller) -> Result<(), ErrorCode> {
+        // Kafka's `KafkaApis` looks at this first of all.
+        let names_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
+        if caller.version >= PROTOCOL_REQUIRED_VERSION && !names_protocol {
+            return Err(ErrorCode::InconsistentGroupProtocol);
+        }
         self.check_group_id(&request.group_id)?;
         self.check_serving()?;
         let (group, cx) = self.group_and_context(&request.group_id);

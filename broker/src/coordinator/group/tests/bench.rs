@@ -229,7 +229,7 @@ impl Bench {
                 self.shard.join(&request, &caller, now)
             }
             "sync" => {
-                let (request, caller) = (self.sync(command), self.caller(command, 5));
+                let (request, caller) = (self.sync(command), self.caller(command, 4));
                 self.shard.sync(&request, &caller, now)
             }
             "heartbeat" => {

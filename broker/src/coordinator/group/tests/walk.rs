@@ -144,6 +144,8 @@ impl Walk {
             .with_group_id(group)
             .with_member_id(member)
             .with_generation_id(generation)
+            .with_protocol_type(Some(StrBytes::from_static_str("consumer")))
+            .with_protocol_name(Some(StrBytes::from_static_str("range")))
             .with_group_instance_id(instance)
             .with_assignments(vec![assignment]);
         let caller = self.caller();
