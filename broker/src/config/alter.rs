@@ -131,7 +131,7 @@ pub fn alter_topic(
     alterations: &[Alteration],
     layers: &BrokerLayers,
 ) -> Result<Change, AlterError> {
-    let after = apply(current, alterations, tables::topic_key)?;
+    let after = apply(current, alterations, false)?;
     check_topic(&after, layers)?;
     Ok(difference(current, after, tables::topic_key))
 }
@@ -142,7 +142,7 @@ pub fn replace_topic(
     entries: &[(String, Option<String>)],
     layers: &BrokerLayers,
 ) -> Result<Change, AlterError> {
-    let after = apply(&Overrides::new(), &as_alterations(entries), tables::topic_key)?;
+    let after = apply(&Overrides::new(), &as_alterations(entries), false)?;
     check_topic(&after, layers)?;
     Ok(difference(current, after, tables::topic_key))
 }
@@ -154,7 +154,7 @@ pub fn alter_broker(
     alterations: &[Alteration],
     config: &Config,
 ) -> Result<Change, AlterError> {
-    let after = apply(current, alterations, tables::broker_key)?;
+    let after = apply(current, alterations, true)?;
     check_broker(target, &after, config)?;
     Ok(difference(current, after, tables::broker_key))
 }
@@ -166,7 +166,7 @@ pub fn replace_broker(
     entries: &[(String, Option<String>)],
     config: &Config,
 ) -> Result<Change, AlterError> {
-    let after = apply(&Overrides::new(), &as_alterations(entries), tables::broker_key)?;
+    let after = apply(&Overrides::new(), &as_alterations(entries), true)?;
     check_broker(target, &after, config)?;
     Ok(difference(current, after, tables::broker_key))
 }
@@ -183,8 +183,9 @@ fn as_alterations(entries: &[(String, Option<String>)]) -> Vec<Alteration> {
 type Lookup = fn(&str) -> Option<&'static ConfigKey>;
 
 /// What the settings are after `alterations`; nothing is checked but the form of the request.
-fn apply(current: &Overrides, alterations: &[Alteration], lookup: Lookup) -> Result<Overrides, AlterError> {
+fn apply(current: &Overrides, alterations: &[Alteration], of_broker: bool) -> Result<Overrides, AlterError> {
     check_form(alterations)?;
+    let lookup: Lookup = if of_broker { tables::broker_key } else { tables::topic_key };
     let mut after = current.clone();
     for alteration in alterations {
         let (name, value) = (&alteration.name, alteration.value.as_deref().unwrap_or_default());
@@ -193,8 +194,7 @@ fn apply(current: &Overrides, alterations: &[Alteration], lookup: Lookup) -> Res
             AlterOp::Delete => drop(after.remove(name)),
             op @ (AlterOp::Append | AlterOp::Subtract) => {
                 let Some(key) = lookup(name).filter(|key| key.is_list()) else {
-                    let message = format!("Can't {} to key {name} because its type is not LIST.", op.name());
-                    return Err(AlterError::config(message));
+                    return Err(AlterError::config(not_a_list(op, name, of_broker)));
                 };
                 let old = after.get(name).map(String::as_str).or(key.default.text()).unwrap_or_default();
                 after.insert(name.clone(), change_list(old, op, value));
@@ -202,6 +202,15 @@ fn apply(current: &Overrides, alterations: &[Alteration], lookup: Lookup) -> Res
         }
     }
     Ok(after)
+}
+
+/// Topics are altered by Kafka's controller, brokers by themselves; each has its own words.
+fn not_a_list(op: AlterOp, name: &str, of_broker: bool) -> String {
+    if of_broker {
+        format!("Config value {} is not allowed for config key: {name}", op.name().to_lowercase())
+    } else {
+        format!("Can't {} to key {name} because its type is not LIST.", op.name())
+    }
 }
 
 /// What is wrong with a request whatever its values mean.

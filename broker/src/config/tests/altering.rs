@@ -194,6 +194,18 @@ fn brokers_refuse() {
 }
 
 #[test]
+fn only_lists_of_a_broker_can_grow() {
+    let config = config("");
+    let asked = alterations(">log.cleanup.policy=compact");
+    let change = alter::alter_broker(BrokerTarget::This, &Overrides::new(), &asked, &config).unwrap();
+    assert_eq!(show(&change), "+log.cleanup.policy=delete,compact");
+    let asked = alterations("<max.connections=5");
+    let error = alter::alter_broker(BrokerTarget::This, &Overrides::new(), &asked, &config).unwrap_err();
+    let message = "Config value subtract is not allowed for config key: max.connections".to_owned();
+    assert_eq!(error, AlterError::InvalidConfig(message));
+}
+
+#[test]
 fn broker_resources_are_this_one_or_all() {
     let config = config("node.id=3");
     assert_eq!(BrokerTarget::parse("", &config), Ok(BrokerTarget::Default));
