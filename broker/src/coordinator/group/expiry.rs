@@ -1,10 +1,11 @@
 //! Offsets end `offsets.retention.minutes` after their group was last used (KIP-211), and with the last one their group.
 
-use thalweg_protocol::{StrBytes, TimestampMs};
+use thalweg_protocol::TimestampMs;
 
 use super::append::{Change, Completion};
 use super::classic::{CommittedOffset, Group};
 use super::context::Context;
+use super::limits::EXPIRY_GROUPS_PER_TICK_MAX;
 use super::shard::GroupShard;
 use super::state::GroupState;
 
@@ -17,20 +18,35 @@ enum RetentionBase {
     Since(TimestampMs),
 }
 
+/// How soon a round goes on that could not look at all groups at once.
+const ROUND_CONTINUES_MS: i64 = 1;
+
 impl GroupShard {
-    /// Starts the clock of the next round too.
+    /// Looks at some groups, and sets when to go on: at once if there are more, or when the next round is due. It goes from
+    /// the end of the table to its beginning: when a group goes, the last one takes its place, and that was seen already.
     pub(super) fn expire(&mut self) {
-        self.schedule_expiry();
         let now = self.cx.now;
-        for group in self.groups.values_mut() {
+        let end = self.groups.len().min(self.expiry_left.unwrap_or(usize::MAX));
+        let begin = end.saturating_sub(EXPIRY_GROUPS_PER_TICK_MAX);
+        for index in (begin..end).rev() {
+            let Some((id, group)) = self.groups.get_index_mut(index) else { break };
             group.expire(&mut self.cx, now);
+            if group.is_vacant() {
+                let id = id.clone();
+                self.forget_group(&id);
+            }
         }
-        let vacant: Vec<StrBytes> =
-            self.groups.values().filter(|group| group.is_vacant()).map(|group| group.id.clone()).collect();
-        vacant.iter().for_each(|group| self.forget_group(group));
+        if begin > 0 {
+            self.expiry_left = Some(begin);
+            self.expiry_at = Some(TimestampMs(now.0.saturating_add(ROUND_CONTINUES_MS)));
+        } else {
+            self.schedule_expiry();
+        }
     }
 
+    /// The next round begins after the interval.
     pub(super) fn schedule_expiry(&mut self) {
+        self.expiry_left = None;
         let interval_ms = self.cx.config.offsets_retention_check_interval_ms.max(1);
         self.expiry_at = Some(TimestampMs(self.cx.now.0.saturating_add(interval_ms)));
     }

@@ -28,6 +28,12 @@ pub(super) const PENDING_MEMBERS_MAX: usize = 10_000;
 /// Groups of one shard.
 pub(super) const GROUPS_MAX: usize = 1_000_000;
 
+/// Groups that are looked at for expired offsets in one go; the rest follow a moment later, so that the core stays free.
+#[cfg(not(test))]
+pub(super) const EXPIRY_GROUPS_PER_TICK_MAX: usize = 10_000;
+#[cfg(test)]
+pub(super) const EXPIRY_GROUPS_PER_TICK_MAX: usize = 2;
+
 /// Tombstones of one batch where the tombstones need not be written together.
 pub(super) const TOMBSTONES_PER_BATCH_MAX: usize = 1000;
 

@@ -30,6 +30,8 @@ pub struct GroupShard {
     pub(super) cx: Context,
     /// When expired offsets are looked for next.
     pub(super) expiry_at: Option<TimestampMs>,
+    /// How many groups of this round are still to be looked at, once it has begun.
+    pub(super) expiry_left: Option<usize>,
 }
 
 impl GroupShard {
@@ -37,7 +39,13 @@ impl GroupShard {
     /// another one each time.
     #[must_use]
     pub fn new(config: GroupConfig, seed: u64) -> Self {
-        Self { phase: Phase::Loading, groups: IndexMap::new(), cx: Context::new(config, seed), expiry_at: None }
+        Self {
+            phase: Phase::Loading,
+            groups: IndexMap::new(),
+            cx: Context::new(config, seed),
+            expiry_at: None,
+            expiry_left: None,
+        }
     }
 
     /// Takes new settings, from the next event on.
