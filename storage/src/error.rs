@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::types::WalSequence;
+use crate::types::{GroupId, WalSequence};
 
 /// What can go wrong with durable bytes.
 ///
@@ -48,6 +48,18 @@ pub enum StorageError {
         first_missing: WalSequence,
         last_missing: WalSequence,
     },
+
+    /// A segment file is not what this log wrote.
+    #[error("segment {} at byte {position}: {problem}", file.display())]
+    SegmentDamaged { file: PathBuf, position: u64, problem: String },
+
+    /// A checkpoint, descriptor or other whole file cannot be understood.
+    #[error("{}: {problem}", file.display())]
+    FileDamaged { file: PathBuf, problem: String },
+
+    /// The write-ahead log holds something for this group that cannot follow what came before.
+    #[error("group {group} cannot be recovered from the write-ahead log: {problem}")]
+    ReplayFailed { group: GroupId, problem: String },
 
     /// A durable write failed before; nothing after it may be believed durable. The process must stop.
     #[error("the write-ahead log stopped after a failed write: {source}")]

@@ -3,8 +3,11 @@
 //! Everything here belongs to one core and stays on it: `Rc` and `RefCell`, no locks. This crate decides neither what
 //! is committed nor what a client may see; it keeps bytes and finds them again.
 
+pub mod codec;
 pub mod error;
+mod event;
 pub mod io;
+pub mod log;
 pub mod types;
 pub mod wal;
 

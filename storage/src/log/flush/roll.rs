@@ -1,0 +1,69 @@
+//! Sealing the active segment: its files get their exact length, and are never written again.
+
+use bytes::Bytes;
+
+use super::prepare::{file_for_writing, write_staged};
+use crate::error::StorageError;
+use crate::log::segment::IndexEntries;
+use crate::log::{FileKind, LogRef, PartitionLog};
+
+/// Seals the active segment, if there is one with something in it. The next batch begins a new one.
+pub(crate) async fn roll_active(log: &LogRef) -> Result<(), StorageError> {
+    if log.borrow().active_segment().is_some() { roll(log).await } else { Ok(()) }
+}
+
+/// The caller is through the log's gate, and there is an active segment.
+pub(super) async fn roll(log: &LogRef) -> Result<(), StorageError> {
+    index_newest_timestamp(log).await?;
+    for kind in FileKind::ALL {
+        let file = file_for_writing(log, kind).await?;
+        let staged = log.borrow().stage_fragment(kind);
+        if let Some(mut staged) = staged {
+            write_staged(log, kind, &file, &mut staged).await?;
+        }
+    }
+    log.borrow_mut().seal();
+    Ok(())
+}
+
+/// Kafka's sealed segments end their time index with the newest timestamp (`LogSegment.onBecomeInactiveSegment`).
+pub(super) async fn index_newest_timestamp(log: &LogRef) -> Result<(), StorageError> {
+    let (mut staged, content) = {
+        let log = log.borrow();
+        let Some(segment) = log.active_segment() else { return Ok(()) };
+        let Some(active) = &segment.active else { return Ok(()) };
+        let (mut content, mut entries) = (segment.content.clone(), IndexEntries::default());
+        content.index_time(segment.base_offset, &mut entries);
+        (active.file(FileKind::TimeIndex).stage(log.shared.disk.as_ref(), &[Bytes::from(entries.times)]), content)
+    };
+    if staged.needs_file() {
+        let file = file_for_writing(log, FileKind::TimeIndex).await?;
+        write_staged(log, FileKind::TimeIndex, &file, &mut staged).await?;
+    }
+    let mut log = log.borrow_mut();
+    if let Some(segment) = log.segments.back_mut() {
+        segment.content = content;
+        if let Some(active) = &mut segment.active {
+            *active.file_mut(FileKind::TimeIndex) = staged.next;
+        }
+    }
+    Ok(())
+}
+
+impl PartitionLog {
+    pub(super) fn stage_fragment(&self, kind: FileKind) -> Option<crate::log::block_tail::Staged> {
+        let active = self.active_segment()?.active.as_ref()?;
+        let staged = active.file(kind).stage_fragment(self.shared.disk.as_ref());
+        staged.needs_file().then_some(staged)
+    }
+
+    fn seal(&mut self) {
+        let Some(segment) = self.segments.back_mut() else { return };
+        tracing::debug!(group = %self.group, base_offset = %segment.base_offset, "segment sealed");
+        segment.active = None;
+        if !self.disk_state.unsynced.contains(&segment.base_offset) {
+            self.disk_state.unsynced.push(segment.base_offset);
+        }
+        self.shared.indexes.forget(self.group, |base| base == segment.base_offset);
+    }
+}

@@ -1,0 +1,146 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use bytes::{Bytes, BytesMut};
+use thalweg_protocol::LeaderEpoch;
+use thalweg_protocol::records::Attributes;
+
+use super::*;
+use crate::codec::Reader;
+
+/// A batch of `count` records from producer 7.
+fn batch(epoch: i16, base_sequence: i32, count: i32, base_offset: i64) -> BatchHeader {
+    BatchHeader {
+        base_offset: KafkaOffset(base_offset),
+        batch_length: 100,
+        leader_epoch: LeaderEpoch(1),
+        magic: 2,
+        crc: 0,
+        attributes: Attributes(0),
+        last_offset_delta: count - 1,
+        base_timestamp: TimestampMs(1000),
+        max_timestamp: TimestampMs(1000 + base_offset),
+        producer_id: ProducerId(7),
+        producer_epoch: ProducerEpoch(epoch),
+        base_sequence,
+        records_count: count,
+    }
+}
+
+fn after(batches: &[BatchHeader]) -> ProducerState {
+    let mut state = ProducerState::default();
+    for header in batches {
+        assert_eq!(state.check(header), SequenceCheck::Accept);
+        state.record(header);
+    }
+    state
+}
+
+const OUT_OF_ORDER: SequenceCheck = SequenceCheck::Reject(ErrorCode::OutOfOrderSequenceNumber);
+
+#[test]
+fn the_next_sequence_is_accepted_and_a_gap_is_not() {
+    let state = after(&[batch(0, 0, 10, 0)]);
+    assert_eq!(state.check(&batch(0, 10, 1, 10)), SequenceCheck::Accept);
+    assert_eq!(state.check(&batch(0, 11, 1, 10)), OUT_OF_ORDER);
+    assert_eq!(state.check(&batch(0, 9, 1, 10)), OUT_OF_ORDER, "overlaps, but is no whole batch we know");
+}
+
+#[test]
+fn five_batches_are_remembered_with_their_offsets_and_timestamps() {
+    let batches: Vec<_> = (0..6).map(|i| batch(0, i * 2, 2, i64::from(i) * 2)).collect();
+    let state = after(&batches);
+    for (i, header) in batches.iter().enumerate().skip(1) {
+        let expected = SequenceCheck::Duplicate { base_offset: header.base_offset, timestamp: header.max_timestamp };
+        let again = BatchHeader { base_offset: KafkaOffset(0), ..*header };
+        assert_eq!(state.check(&again), expected, "batch {i}");
+    }
+    assert_eq!(state.check(&batches[0]), OUT_OF_ORDER, "the sixth from the end is forgotten");
+}
+
+#[test]
+fn sequences_wrap_to_zero() {
+    let state = after(&[batch(0, i32::MAX - 1, 2, 0)]);
+    assert_eq!(state.check(&batch(0, 0, 1, 2)), SequenceCheck::Accept);
+    let wrapping = after(&[batch(0, i32::MAX - 1, 5, 0)]);
+    assert_eq!(wrapping.check(&batch(0, 3, 1, 5)), SequenceCheck::Accept);
+    let first = wrapping.get(ProducerId(7)).unwrap().batches.front().unwrap().first_sequence();
+    assert_eq!(first, i32::MAX - 1);
+    assert!(matches!(wrapping.check(&batch(0, i32::MAX - 1, 5, 9)), SequenceCheck::Duplicate { .. }));
+}
+
+#[test]
+fn a_new_epoch_begins_at_zero_and_fences_the_old_one() {
+    let mut state = after(&[batch(1, 0, 10, 0)]);
+    assert_eq!(state.check(&batch(2, 10, 1, 10)), OUT_OF_ORDER);
+    assert_eq!(state.check(&batch(2, 0, 1, 10)), SequenceCheck::Accept);
+    state.record(&batch(2, 0, 1, 10));
+    assert_eq!(state.check(&batch(1, 10, 1, 11)), SequenceCheck::Reject(ErrorCode::InvalidProducerEpoch));
+    assert_eq!(state.check(&batch(2, 1, 1, 11)), SequenceCheck::Accept);
+}
+
+#[test]
+fn an_unknown_or_expired_producer_may_go_on_anywhere() {
+    let mut state = after(&[batch(3, 500, 10, 0)]);
+    state.expire(TimestampMs(1000 + 60_000), 60_001);
+    assert_eq!(state.len(), 1);
+    state.expire(TimestampMs(1000 + 60_000), 60_000);
+    assert!(state.is_empty());
+    assert_eq!(state.check(&batch(3, 510, 1, 10)), SequenceCheck::Accept);
+}
+
+#[test]
+fn an_open_transaction_does_not_expire() {
+    let transactional = BatchHeader { attributes: Attributes(0).transactional(), ..batch(0, 0, 1, 0) };
+    let mut state = after(&[transactional]);
+    state.expire(TimestampMs(i64::MAX), 1);
+    assert_eq!(state.get(ProducerId(7)).unwrap().transaction_first_offset, Some(KafkaOffset(0)));
+}
+
+#[test]
+fn batches_without_a_producer_are_not_counted() {
+    let plain = BatchHeader { producer_id: ProducerId::NONE, base_sequence: -1, ..batch(-1, -1, 1, 0) };
+    let mut state = ProducerState::default();
+    assert_eq!(state.check(&plain), SequenceCheck::Accept);
+    assert!(state.record(&plain).is_none());
+    assert!(state.is_empty());
+}
+
+#[test]
+fn undoing_restores_what_was_forgotten() {
+    let mut state = after(&(0..5).map(|i| batch(0, i, 1, i64::from(i))).collect::<Vec<_>>());
+    let before = state.clone();
+    let undos: Vec<_> =
+        [batch(0, 5, 1, 5), batch(1, 0, 1, 6)].iter().map(|header| state.record(header).unwrap()).collect();
+    assert_ne!(state, before);
+    for undo in undos.into_iter().rev() {
+        state.undo(undo);
+    }
+    assert_eq!(state, before);
+}
+
+#[test]
+fn snapshots_come_back_whole() {
+    let state = after(&(0..7).map(|i| batch(4, i, 1, i64::from(i))).collect::<Vec<_>>());
+    let mut out = BytesMut::new();
+    state.encode(&mut out);
+    let encoded = out.freeze();
+    assert_eq!(ProducerState::decode(&mut Reader::new(encoded.clone())).unwrap(), state);
+    for len in 0..encoded.len() {
+        assert!(ProducerState::decode(&mut Reader::new(encoded.slice(..len))).is_err(), "cut at {len}");
+    }
+}
+
+#[test]
+fn kafkas_snapshot_keeps_the_last_batch() {
+    let state = after(&[batch(4, 0, 3, 0), batch(4, 3, 2, 3)]);
+    let file = state.encode_kafka();
+    let golden = "00018ab3bef5000000010000000000000007000400000004000000000000000400000001000000000000\
+                  03ebffffffffffffffffffffffff";
+    assert_eq!(file.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), golden);
+    let read = ProducerState::decode_kafka(&file).unwrap();
+    assert!(matches!(read.check(&batch(4, 3, 2, 9)), SequenceCheck::Duplicate { base_offset: KafkaOffset(3), .. }));
+    let mut rotten = file.to_vec();
+    rotten[20] ^= 1;
+    assert!(matches!(ProducerState::decode_kafka(&rotten), Err(CodecError::ChecksumMismatch { .. })));
+    assert!(ProducerState::decode_kafka(&Bytes::from_static(b"\0\x01")).is_err());
+}

@@ -1,0 +1,228 @@
+//! One segment: its place in the log, its size and timestamps, and for the last one how far its files are written.
+
+use std::path::{Path, PathBuf};
+
+use thalweg_protocol::records::BatchHeader;
+use thalweg_protocol::{KafkaOffset, TimestampMs};
+
+use super::block_tail::BlockTail;
+use super::config::LogConfig;
+use super::index::{offset_entry, time_entry};
+use crate::types::RaftIndex;
+
+/// The files of a segment, by their suffix.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub(crate) enum FileKind {
+    Log,
+    OffsetIndex,
+    TimeIndex,
+}
+
+impl FileKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Log, Self::OffsetIndex, Self::TimeIndex];
+
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::OffsetIndex => "index",
+            Self::TimeIndex => "timeindex",
+        }
+    }
+}
+
+/// `<dir>/<base offset, 20 digits>.<suffix>` (`LogFileUtils.filenamePrefixFromOffset`).
+pub(crate) fn file_path(dir: &Path, base_offset: KafkaOffset, kind: FileKind) -> PathBuf {
+    dir.join(file_name(base_offset, kind.suffix()))
+}
+
+pub(crate) fn file_name(base_offset: KafkaOffset, suffix: &str) -> String {
+    format!("{:020}.{suffix}", base_offset.0)
+}
+
+/// The base offset in a segment file's name.
+pub(crate) fn parse_file_name(name: &Path) -> Option<(KafkaOffset, FileKind)> {
+    let (digits, suffix) = name.to_str()?.split_once('.')?;
+    let kind = FileKind::ALL.into_iter().find(|kind| kind.suffix() == suffix)?;
+    if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().map(|offset| (KafkaOffset(offset), kind))
+}
+
+/// What is in a segment so far. Grows batch by batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Content {
+    pub(crate) next_offset: KafkaOffset,
+    pub(crate) size_bytes: u64,
+    /// Of the first batch: `segment.ms` counts from it.
+    pub(crate) first_timestamp: TimestampMs,
+    pub(crate) max_timestamp: TimestampMs,
+    /// Last offset of the first batch with `max_timestamp`, as Kafka's time index has it.
+    pub(crate) max_timestamp_offset: KafkaOffset,
+    /// Bytes since the last index entry.
+    pub(crate) unindexed_bytes: u64,
+    /// Timestamp of the time index's last entry.
+    pub(crate) indexed_timestamp: TimestampMs,
+}
+
+/// A segment of one log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Segment {
+    pub(crate) base_offset: KafkaOffset,
+    /// Raft index of its first batch.
+    pub(crate) base_index: RaftIndex,
+    pub(crate) created: TimestampMs,
+    pub(crate) content: Content,
+    /// Of the segment that is being written; the others are sealed: their files have their final length.
+    pub(crate) active: Option<Box<Active>>,
+}
+
+/// How far the files of the active segment are written.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Active {
+    pub(crate) files: [BlockTail; 3],
+    /// Files that are known to exist and to end at `written`: after a restart more may be in them.
+    pub(crate) prepared: [bool; 3],
+}
+
+impl Active {
+    pub(crate) fn file(&self, kind: FileKind) -> &BlockTail {
+        let [log, offsets, times] = &self.files;
+        match kind {
+            FileKind::Log => log,
+            FileKind::OffsetIndex => offsets,
+            FileKind::TimeIndex => times,
+        }
+    }
+
+    pub(crate) fn file_mut(&mut self, kind: FileKind) -> &mut BlockTail {
+        let [log, offsets, times] = &mut self.files;
+        match kind {
+            FileKind::Log => log,
+            FileKind::OffsetIndex => offsets,
+            FileKind::TimeIndex => times,
+        }
+    }
+
+    pub(super) fn is_prepared(&self, kind: FileKind) -> bool {
+        let [log, offsets, times] = self.prepared;
+        match kind {
+            FileKind::Log => log,
+            FileKind::OffsetIndex => offsets,
+            FileKind::TimeIndex => times,
+        }
+    }
+
+    pub(super) fn set_prepared(&mut self, kind: FileKind) {
+        let [log, offsets, times] = &mut self.prepared;
+        match kind {
+            FileKind::Log => *log = true,
+            FileKind::OffsetIndex => *offsets = true,
+            FileKind::TimeIndex => *times = true,
+        }
+    }
+}
+
+impl Segment {
+    pub(super) fn new(base_offset: KafkaOffset, base_index: RaftIndex, created: TimestampMs) -> Self {
+        let content = Content {
+            next_offset: base_offset,
+            size_bytes: 0,
+            first_timestamp: TimestampMs::NONE,
+            max_timestamp: TimestampMs::NONE,
+            max_timestamp_offset: base_offset,
+            unindexed_bytes: 0,
+            indexed_timestamp: TimestampMs::NONE,
+        };
+        Self { base_offset, base_index, created, content, active: Some(Box::default()) }
+    }
+
+    /// What retention by time looks at (`LogSegment.largestTimestamp`).
+    pub(super) fn largest_timestamp(&self) -> TimestampMs {
+        if self.content.max_timestamp.0 >= 0 { self.content.max_timestamp } else { self.created }
+    }
+
+    /// Bytes that are in the file for certain; the fragment is behind them.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.active.as_ref().map_or(self.content.size_bytes, |active| active.file(FileKind::Log).written)
+    }
+}
+
+/// Index entries that appending batches has made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IndexEntries {
+    pub(crate) offsets: Vec<u8>,
+    pub(crate) times: Vec<u8>,
+}
+
+impl Content {
+    /// Appends one batch, as `LogSegment.append` does: an index entry once more than `index.interval.bytes` lie behind
+    /// the last one.
+    pub(crate) fn add(&mut self, base: KafkaOffset, header: &BatchHeader, interval: u64, indexes: &mut IndexEntries) {
+        if self.size_bytes == 0 {
+            self.first_timestamp = header.max_timestamp;
+        }
+        if header.max_timestamp > self.max_timestamp {
+            self.max_timestamp = header.max_timestamp;
+            self.max_timestamp_offset = header.last_offset();
+        }
+        if self.unindexed_bytes > interval {
+            indexes.offsets.extend(offset_entry(base, header.last_offset(), self.size_bytes));
+            self.index_time(base, indexes);
+            self.unindexed_bytes = 0;
+        }
+        self.size_bytes += header.size_bytes() as u64;
+        self.unindexed_bytes += header.size_bytes() as u64;
+        self.next_offset = header.next_offset();
+    }
+
+    /// The newest timestamp gets its entry, also when the segment is sealed (`TimeIndex.maybeAppend`).
+    pub(crate) fn index_time(&mut self, base: KafkaOffset, indexes: &mut IndexEntries) {
+        if self.max_timestamp > self.indexed_timestamp {
+            indexes.times.extend(time_entry(base, self.max_timestamp, self.max_timestamp_offset));
+            self.indexed_timestamp = self.max_timestamp;
+        }
+    }
+
+    /// Whether the batch belongs into a new segment (`LogSegment.shouldRoll`).
+    pub(super) fn must_roll(
+        &self,
+        segment: (KafkaOffset, TimestampMs),
+        header: &BatchHeader,
+        index_lens: (u64, u64),
+        config: &LogConfig,
+        now: TimestampMs,
+    ) -> bool {
+        let (base_offset, created) = segment;
+        if self.size_bytes == 0 {
+            return false;
+        }
+        let too_large = self.size_bytes + header.size_bytes() as u64 > config.segment_bytes;
+        let waited_ms = if self.first_timestamp.0 >= 0 {
+            header.max_timestamp.0.saturating_sub(self.first_timestamp.0)
+        } else {
+            now.0.saturating_sub(created.0)
+        };
+        let too_old = waited_ms > config.segment_ms.saturating_sub(config.segment_jitter_ms);
+        let index_full = index_lens.0 / 8 >= config.offset_index_entries_max()
+            || index_lens.1 / 12 >= config.time_index_entries_max();
+        let too_far = header.last_offset().since(base_offset) > i64::from(i32::MAX);
+        too_large || too_old || index_full || too_far
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kafkas() {
+        let path = file_path(Path::new("/d/t-0"), KafkaOffset(42), FileKind::TimeIndex);
+        assert_eq!(path, Path::new("/d/t-0/00000000000000000042.timeindex"));
+        let name = Path::new("00000000000000000042.index");
+        assert_eq!(parse_file_name(name), Some((KafkaOffset(42), FileKind::OffsetIndex)));
+        for other in ["42.log", "00000000000000000042.log.deleted", "leader-epoch-checkpoint", "0000000000000000004x.log"] {
+            assert_eq!(parse_file_name(Path::new(other)), None, "{other}");
+        }
+    }
+}
