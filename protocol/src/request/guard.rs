@@ -33,7 +33,10 @@ pub enum GuardError {
 }
 
 /// Whether `body` is, from its first byte to its last, a request of this API and version.
-pub(super) fn check(api_key: i16, version: i16, body: &[u8]) -> Result<(), GuardError> {
+///
+/// # Errors
+/// With the first thing that is wrong.
+pub fn check_body(api_key: i16, version: i16, body: &[u8]) -> Result<(), GuardError> {
     let schema = schema(api_key).ok_or(GuardError::UnknownApi { api_key })?;
     let flexible = version >= schema.flexible_from;
     let mut walk = Walk { reader: Reader::new(body), version, flexible, elements_left: ELEMENTS_MAX };

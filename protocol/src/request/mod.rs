@@ -10,7 +10,7 @@ use bytes::Bytes;
 use kafka_protocol::protocol::Request;
 use thiserror::Error;
 
-pub use guard::{ELEMENTS_MAX, GuardError};
+pub use guard::{ELEMENTS_MAX, GuardError, check_body};
 
 /// Why a body cannot be decoded. Kafka closes the connection, since it cannot tell how to answer either.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -32,7 +32,7 @@ pub fn decode_request<T: Request>(body: &mut Bytes, version: i16) -> Result<T, D
     if version < T::VERSIONS.min || version > T::VERSIONS.max {
         return Err(message("the version is unknown".to_owned()));
     }
-    guard::check(api_key, version, body).map_err(|source| DecodeError::Shape { api_key, version, source })?;
+    check_body(api_key, version, body).map_err(|source| DecodeError::Shape { api_key, version, source })?;
     let request = T::decode(body, version).map_err(|error| message(error.to_string()))?;
     if !body.is_empty() {
         return Err(message(format!("{} bytes are left unread", body.len())));

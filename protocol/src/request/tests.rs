@@ -8,7 +8,7 @@ use kafka_protocol::messages::{ApiKey, FetchRequest, MetadataRequest, ProduceReq
 use kafka_protocol::protocol::Encodable;
 use proptest::prelude::*;
 
-use super::guard::{self, ELEMENTS_MAX, GuardError};
+use super::guard::{ELEMENTS_MAX, GuardError, check_body};
 use super::schema::REQUESTS;
 use super::shape::{Field, Kind, Schema};
 use super::{DecodeError, decode_request};
@@ -139,14 +139,14 @@ fn what_fits_a_shape_is_decoded_to_its_last_byte() {
     for (api, version) in every_api_and_version() {
         for seed in 1..20 {
             let body = Scribe::write(schema(api), version, seed * 7919);
-            assert_eq!(guard::check(api as i16, version, &body), Ok(()), "{api:?} version {version} seed {seed}");
+            assert_eq!(check_body(api as i16, version, &body), Ok(()), "{api:?} version {version} seed {seed}");
             let mut rest = body.clone();
             let decoded = RequestKind::decode(api, &mut rest, version)
                 .unwrap_or_else(|error| panic!("{api:?} version {version} seed {seed}: {error:#}"));
             assert_eq!(rest.len(), 0, "{api:?} version {version} seed {seed}: bytes are left");
             let mut again = BytesMut::new();
             decoded.encode(&mut again, version).unwrap();
-            assert_eq!(guard::check(api as i16, version, &again), Ok(()), "{api:?} version {version} seed {seed}");
+            assert_eq!(check_body(api as i16, version, &again), Ok(()), "{api:?} version {version} seed {seed}");
             assert_eq!(RequestKind::decode(api, &mut again.freeze(), version).unwrap(), decoded);
         }
     }
@@ -157,7 +157,7 @@ fn every_cut_of_a_body_is_an_error() {
     for (api, version) in every_api_and_version() {
         let body = Scribe::write(schema(api), version, 104_729);
         for cut in 0..body.len() {
-            assert!(guard::check(api as i16, version, &body[..cut]).is_err(), "{api:?} version {version} cut at {cut}");
+            assert!(check_body(api as i16, version, &body[..cut]).is_err(), "{api:?} version {version} cut at {cut}");
         }
     }
 }
@@ -199,11 +199,11 @@ fn the_elements_of_all_arrays_are_counted_together() {
     let mut body = BytesMut::new();
     body.put_i32(count as i32);
     body.resize(4 + 2 * count, 0);
-    assert_eq!(guard::check(3, 1, &body), Err(GuardError::TooManyElements { limit: ELEMENTS_MAX }));
+    assert_eq!(check_body(3, 1, &body), Err(GuardError::TooManyElements { limit: ELEMENTS_MAX }));
     let mut body = BytesMut::new();
     body.put_i32(ELEMENTS_MAX as i32);
     body.resize(4 + 2 * ELEMENTS_MAX, 0);
-    assert_eq!(guard::check(3, 1, &body), Ok(()));
+    assert_eq!(check_body(3, 1, &body), Ok(()));
 }
 
 #[test]
@@ -253,7 +253,7 @@ proptest! {
                 body[usize::from(at) % len] = value;
             }
         }
-        if guard::check(api as i16, version, &body).is_ok() {
+        if check_body(api as i16, version, &body).is_ok() {
             let mut rest = body.freeze();
             if RequestKind::decode(api, &mut rest, version).is_ok() {
                 prop_assert!(rest.is_empty(), "{api:?} version {version}: the walk and the decoder disagree");
