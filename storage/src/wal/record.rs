@@ -20,16 +20,9 @@ pub enum WalRecord {
     /// Term, vote and commit hint.
     HardState { group: GroupId, state: HardState },
     /// DeleteRecords or retention moved the partition's first readable offset.
-    LogStart {
-        group: GroupId,
-        log_start_offset: KafkaOffset,
-    },
+    LogStart { group: GroupId, log_start_offset: KafkaOffset },
     /// Everything up to `index` was replaced by a snapshot; the log is empty and goes on behind it.
-    Snapshot {
-        group: GroupId,
-        index: RaftIndex,
-        descriptor: Bytes,
-    },
+    Snapshot { group: GroupId, index: RaftIndex, descriptor: Bytes },
 }
 
 /// A whole record that this version cannot read.
@@ -90,19 +83,12 @@ impl WalRecord {
                 head.put_u64_le(state.commit.0);
                 Bytes::new()
             }
-            Self::LogStart {
-                group,
-                log_start_offset,
-            } => {
+            Self::LogStart { group, log_start_offset } => {
                 put_head(&mut head, LOG_START, *group);
                 head.put_i64_le(log_start_offset.0);
                 Bytes::new()
             }
-            Self::Snapshot {
-                group,
-                index,
-                descriptor,
-            } => {
+            Self::Snapshot { group, index, descriptor } => {
                 put_head(&mut head, SNAPSHOT, *group);
                 head.put_u64_le(index.0);
                 descriptor.clone()
@@ -120,39 +106,19 @@ impl WalRecord {
 
     /// Reads a record back. Shares the memory of `bytes`.
     pub fn decode(bytes: Bytes) -> Result<Self, RecordError> {
-        let mut fields = Fields {
-            len: bytes.len(),
-            rest: bytes,
-        };
+        let mut fields = Fields { len: bytes.len(), rest: bytes };
         let kind = fields.u8()?;
         let group = GroupId(fields.u64()?);
         let record = match kind {
-            CREATE => Self::Create {
-                group,
-                descriptor: fields.take_rest(),
-            },
+            CREATE => Self::Create { group, descriptor: fields.take_rest() },
             REMOVE => Self::Remove { group },
-            ENTRY => Self::Entry {
-                group,
-                entry: decode_entry(&mut fields)?,
-            },
+            ENTRY => Self::Entry { group, entry: decode_entry(&mut fields)? },
             HARD_STATE => {
-                let (term, vote, commit) =
-                    (Term(fields.u64()?), fields.u64()?, RaftIndex(fields.u64()?));
-                Self::HardState {
-                    group,
-                    state: HardState { term, vote, commit },
-                }
+                let (term, vote, commit) = (Term(fields.u64()?), fields.u64()?, RaftIndex(fields.u64()?));
+                Self::HardState { group, state: HardState { term, vote, commit } }
             }
-            LOG_START => Self::LogStart {
-                group,
-                log_start_offset: KafkaOffset(i64::from_le_bytes(fields.array()?)),
-            },
-            SNAPSHOT => Self::Snapshot {
-                group,
-                index: RaftIndex(fields.u64()?),
-                descriptor: fields.take_rest(),
-            },
+            LOG_START => Self::LogStart { group, log_start_offset: KafkaOffset(i64::from_le_bytes(fields.array()?)) },
+            SNAPSHOT => Self::Snapshot { group, index: RaftIndex(fields.u64()?), descriptor: fields.take_rest() },
             unknown => return Err(RecordError::UnknownKind(unknown)),
         };
         match fields.rest.len() {
@@ -175,12 +141,7 @@ fn decode_entry(fields: &mut Fields) -> Result<LogEntry, RecordError> {
         2 => EntryKind::Membership,
         unknown => return Err(RecordError::UnknownEntryKind(unknown)),
     };
-    Ok(LogEntry {
-        index,
-        term,
-        kind,
-        data: fields.take_rest(),
-    })
+    Ok(LogEntry { index, term, kind, data: fields.take_rest() })
 }
 
 /// What of a record is not read yet.

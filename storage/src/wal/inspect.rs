@@ -1,0 +1,1 @@
+//! Offline reading; see below.
