@@ -6,9 +6,10 @@ mod open;
 use std::collections::VecDeque;
 
 use raft::{RawNode, StateRole};
-use thalweg_storage::types::{GroupId, RaftIndex, Term};
+use thalweg_storage::types::{GroupId, LogEntry, RaftIndex, Term};
 
 use crate::convert;
+use crate::membership::Membership;
 use crate::message::PeerMessage;
 use crate::ready::{GroupStatus, RoleChange};
 use crate::tail::Tail;
@@ -21,6 +22,12 @@ pub(crate) struct Group {
     /// Readies that were taken and are not all on the device, oldest first. The first one must be persisted, unless
     /// the queue is empty: what waits for nothing is done at once.
     unpersisted: VecDeque<Unpersisted>,
+    /// What was handed out as committed and is not applied by Raft itself yet, oldest first.
+    applying: VecDeque<Applying>,
+    /// A commit index that is surely found again after a crash.
+    durable_commit: u64,
+    /// The members as changed since the last ready.
+    new_members: Option<Membership>,
     /// Messages whose promises are kept now; they leave with the next ready.
     released: Vec<PeerMessage>,
     /// Elections that this node began; the timeouts differ between them.
@@ -36,8 +43,21 @@ struct Unpersisted {
     must_persist: bool,
     /// The term or the vote changed: no message of the new term may leave, not even a leader's.
     changes_term: bool,
+    commit: u64,
     /// They promise that this ready, and all before it, is on the device.
     messages: Vec<PeerMessage>,
+}
+
+/// Committed entries on their way through Raft's own bookkeeping.
+///
+/// A membership change takes effect here only once the commit index that covers it is on the device. The commit index is
+/// otherwise a mere hint; but a node that came back with the change in its log, not known to be committed, would hold
+/// elections among the members of before, which may be a majority of nobody any more (a single founder: itself).
+struct Applying {
+    /// The ready that must be on the device first; 0 if there is none.
+    after: u64,
+    changes: Vec<LogEntry>,
+    last: u64,
 }
 
 impl Group {
@@ -74,7 +94,7 @@ impl Group {
     }
 
     pub(crate) fn has_work(&self) -> bool {
-        self.node.has_ready() || !self.released.is_empty() || self.node.store().has_asked()
+        self.node.has_ready() || !self.released.is_empty() || self.new_members.is_some() || self.node.store().has_asked()
     }
 
     /// One tick of the clock.

@@ -75,7 +75,8 @@ pub struct GroupReady {
     /// Free to leave now.
     pub messages: Vec<PeerMessage>,
     pub committed: Vec<LogEntry>,
-    /// The members after `committed` is applied, if that changed them.
+    /// The members from now on. This comes after the ready with the change itself: a change takes effect once this
+    /// node's device knows that it is committed.
     pub membership: Option<Membership>,
     /// Entries `low..high` are wanted from the disk; fewer from the front will do.
     pub read_entries: Option<(RaftIndex, RaftIndex)>,

@@ -148,6 +148,11 @@ impl Tail {
         self.asked.get_mut().snapshot = Some(snapshot);
     }
 
+    /// The members changed: a snapshot from before would tell a new member that it does not belong, and it would refuse.
+    pub(crate) fn drop_snapshot(&mut self) {
+        self.asked.get_mut().snapshot = None;
+    }
+
     fn ask_read(&self, low: u64, high: u64, context: GetEntriesContext) {
         let mut asked = self.asked.borrow_mut();
         if let Some(read) = asked.reads.iter_mut().find(|read| read.low == low) {

@@ -5,7 +5,7 @@ use std::mem;
 use raft::Ready;
 use thalweg_storage::types::{EntryKind, LogEntry, RaftIndex, Term};
 
-use super::{Group, Unpersisted};
+use super::{Applying, Group, Unpersisted};
 use crate::convert;
 use crate::membership::{Membership, MembershipChange};
 use crate::message::PeerMessage;
@@ -19,6 +19,7 @@ impl Group {
         if self.node.has_ready() {
             self.take_library_ready(&mut out);
         }
+        out.membership = self.new_members.take();
         (out.read_entries, out.snapshot_wanted) = self.node.mut_store().take_asked();
         out
     }
@@ -40,8 +41,9 @@ impl Group {
         let held: Vec<_> = ready.take_persisted_messages().into_iter().filter_map(convert::peer_message).collect();
         self.node.advance_append_async(ready);
 
-        out.membership = self.apply(&out.committed);
+        self.queue_apply(out);
         self.hold(out, free, held, changes_term);
+        self.apply_up_to(0);
         let now = (self.node.raft.state, self.node.raft.term, self.node.raft.leader_id);
         if now != self.last_told {
             self.last_told = now;
@@ -87,32 +89,47 @@ impl Group {
             number: out.number.0,
             must_persist: out.must_persist,
             changes_term,
+            commit: out.hard_state.map_or(0, |state| state.commit.0),
             messages: held,
         });
     }
 
-    /// Tells the library what was handed out to be applied, and applies what concerns it: the members.
-    fn apply(&mut self, committed: &[LogEntry]) -> Option<Membership> {
-        let last = committed.last()?.index.0;
-        let mut membership = None;
-        for entry in committed.iter().filter(|entry| entry.kind == EntryKind::Membership) {
-            membership = self.apply_membership(entry).or(membership);
+    /// Lines up what was handed out to be applied. A change of members makes the ready one that must be persisted,
+    /// unless the device knows already that it is committed.
+    fn queue_apply(&mut self, out: &mut GroupReady) {
+        let Some(last) = out.committed.last().map(|entry| entry.index.0) else { return };
+        let changes: Vec<_> =
+            out.committed.iter().filter(|entry| entry.kind == EntryKind::Membership).cloned().collect();
+        let waits = changes.last().is_some_and(|change| change.index.0 > self.durable_commit);
+        if waits {
+            out.must_persist = true;
+            out.hard_state = Some(convert::hard_state(&self.node.raft.hard_state()));
         }
-        self.node.advance_apply_to(last);
+        self.applying.push_back(Applying { after: if waits { out.number.0 } else { 0 }, changes, last });
+    }
+
+    /// Applies in order, as far as it waits for no ready behind this one.
+    fn apply_up_to(&mut self, persisted: u64) {
+        while let Some(next) = self.applying.pop_front_if(|next| next.after <= persisted) {
+            for change in &next.changes {
+                self.apply_membership(change);
+            }
+            self.node.advance_apply_to(next.last);
+        }
         let raft = &mut self.node.raft;
         if raft.state == raft::StateRole::Leader && raft.prs().get(raft.id).is_none() {
             // The library leaves a leader that was removed in office, and then looks for its progress in vain.
             raft.become_follower(raft.term, raft::INVALID_ID);
         }
-        membership
     }
 
     /// A change that is impossible by now is skipped: every member sees the same members before it, and skips it too.
-    fn apply_membership(&mut self, entry: &LogEntry) -> Option<Membership> {
-        let change = MembershipChange::decode(&entry.data).ok()?;
-        let members = self.node.apply_conf_change(&change.library()).ok()?;
+    fn apply_membership(&mut self, entry: &LogEntry) {
+        let Ok(change) = MembershipChange::decode(&entry.data) else { return };
+        let Ok(members) = self.node.apply_conf_change(&change.library()) else { return };
         self.membership_index = entry.index.0;
-        Some(Membership::from_library(&members))
+        self.node.mut_store().drop_snapshot();
+        self.new_members = Some(Membership::from_library(&members));
     }
 
     /// The ready of this number is on the device, and all before it.
@@ -124,6 +141,7 @@ impl Group {
         let mut done = 0;
         while let Some(one) = self.unpersisted.pop_front_if(|one| one.number <= number.0 || !one.must_persist) {
             done = one.number;
+            self.durable_commit = self.durable_commit.max(one.commit);
             self.released.extend(one.messages);
         }
         self.node.on_persist_ready(done);
@@ -132,6 +150,7 @@ impl Group {
         if log.applied < snapshot && snapshot <= log.persisted.min(log.committed) {
             self.node.advance_apply_to(snapshot);
         }
+        self.apply_up_to(done);
     }
 
     /// Drops entries from memory that can be read from the disk. What was not applied yet is needed at once, and stays.

@@ -34,6 +34,8 @@ impl Group {
         library_state.commit = bounds.commit;
         let initial = RaftState::new(library_state, membership.library());
         let applied = restore.applied.0;
+        // What is applied was committed, and so it will be found again; the same goes for the hint that was found.
+        let durable_commit = bounds.commit;
         let tail = fill(initial, &bounds, restore).map_err(bad)?;
         let node = RawNode::new(&config.library(applied), tail, logger)
             .map_err(|error| RaftError::Library { group: id, reason: error.to_string() })?;
@@ -42,6 +44,9 @@ impl Group {
             id,
             node,
             unpersisted: Default::default(),
+            applying: Default::default(),
+            durable_commit,
+            new_members: None,
             released: Vec::new(),
             attempts: 0,
             membership_index: applied,

@@ -43,6 +43,18 @@ pub(crate) struct Cluster {
     pub(crate) checker: Checker,
     /// Everything that happened, in order: the same seed must give the same.
     trace: DefaultHasher,
+    pub(crate) seen: Seen,
+}
+
+/// How often the rarer things happened: a run without them proves little.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Seen {
+    pub(crate) elections: usize,
+    pub(crate) truncations: usize,
+    pub(crate) snapshots: usize,
+    pub(crate) disk_reads: usize,
+    pub(crate) membership_changes: usize,
+    pub(crate) readies_in_flight_max: usize,
 }
 
 impl Cluster {
@@ -54,6 +66,7 @@ impl Cluster {
             cut: BTreeSet::new(),
             checker: Checker::default(),
             trace: DefaultHasher::new(),
+            seen: Seen::default(),
         };
         let members = Membership { voters: (1..=voters).collect(), ..Membership::default() };
         (1..=voters).for_each(|id| cluster.add(id, members.clone()));
@@ -131,15 +144,20 @@ impl Cluster {
     fn act(&mut self, id: u64, ready: GroupReady) {
         self.note("ready", &(id, &ready));
         let node = self.nodes.get_mut(&id).unwrap();
+        self.seen.truncations += usize::from(ready.entries.first().is_some_and(|it| it.index <= node.disk.view().last()));
         if let Some(snapshot) = &ready.snapshot {
+            self.seen.snapshots += 1;
             node.applied = (snapshot.index, u64::from_le_bytes(snapshot.data[..].try_into().unwrap()));
             node.hashes = BTreeMap::from([node.applied]);
         }
         if ready.number.0 > 0 {
             node.disk.pending.push_back(Write::of(&ready));
         }
+        let in_flight = node.disk.pending.iter().filter(|write| write.must_persist).count();
+        self.seen.readies_in_flight_max = self.seen.readies_in_flight_max.max(in_flight);
         if let Some(role) = ready.role.filter(|role| role.is_leader()) {
             let log = node.disk.view();
+            self.seen.elections += 1;
             self.checker.leads(id, role.term, &log).unwrap();
         }
         for message in &ready.messages {
@@ -150,6 +168,7 @@ impl Cluster {
         }
         let node = self.nodes.get_mut(&id).unwrap();
         if let Some(membership) = ready.membership {
+            self.seen.membership_changes += 1;
             node.disk.members.insert(node.applied.0, membership);
         }
         node.reads.extend(ready.read_entries);
@@ -209,6 +228,7 @@ impl Cluster {
         let Some((low, high)) = node.reads.pop_front() else { return false };
         let entries = (low.0..high.0).map_while(|index| node.disk.durable.entry(RaftIndex(index)).cloned()).collect();
         self.note("read", &(id, low, high));
+        self.seen.disk_reads += 1;
         self.with(id, |raft| raft.entries_read(GROUP, low, entries));
         true
     }

@@ -36,7 +36,7 @@ fn run_command(cluster: &mut Cluster, line: &str) -> String {
         "cluster" => *cluster = Cluster::new(1, id()),
         "add" => cluster.add(id(), Membership { voters: vec![1], ..Membership::default() }),
         "campaign" => return said(cluster.with(id(), |raft| raft.campaign(GROUP))),
-        "tick" => (0..number(words[2])).for_each(|_| drop(cluster.with(id(), |raft| raft.tick()))),
+        "tick" => (0..number(words[2])).for_each(|_| _ = cluster.with(id(), |raft| raft.tick())),
         "propose" => {
             let data = Bytes::from(words[2].to_owned());
             return said(cluster.with(id(), |raft| raft.propose(GROUP, data)));
@@ -176,4 +176,5 @@ macro_rules! scripts {
 
 scripts! {
     check_quorum conflict election lagging leader_transfer learner membership persistence prevote replication restart snapshot
+    snapshot_members
 }

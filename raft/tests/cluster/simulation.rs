@@ -1,25 +1,27 @@
 //! Random runs from seeds: everything that can go wrong does, then the network heals and all must agree.
 
 use bytes::Bytes;
-use thalweg_raft::{Member, MemberChange, MembershipChange};
+use thalweg_raft::{Member, MemberChange, Membership, MembershipChange};
 use thalweg_storage::types::RaftIndex;
 
-use crate::harness::{Cluster, GROUP};
+use crate::harness::{Cluster, GROUP, Seen};
 use crate::random::Random;
 
-const STEPS: usize = 1200;
+const STEPS: usize = 2000;
 
 struct Run {
     cluster: Cluster,
     random: Random,
     proposed: u64,
+    founders: Membership,
 }
 
 impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let voters = [1, 3, 3, 5][random.below(4)];
-        Self { cluster: Cluster::new(seed, voters), random, proposed: 0 }
+        let founders = Membership { voters: (1..=voters).collect(), ..Membership::default() };
+        Self { cluster: Cluster::new(seed, voters), random, proposed: 0, founders }
     }
 
     fn any(&mut self) -> u64 {
@@ -30,11 +32,11 @@ impl Run {
     fn step(&mut self) {
         let id = self.any();
         match self.random.below(100) {
-            0..30 => drop(self.cluster.with(id, |raft| raft.tick())),
+            0..30 => _ = self.cluster.with(id, |raft| raft.tick()),
             30..60 => self.network(),
-            60..75 => drop(self.cluster.flush(id)),
+            60..75 => (0..1 + self.random.below(4)).for_each(|_| _ = self.cluster.flush(id)),
             75..86 => self.propose(),
-            86..89 => drop(self.cluster.read(id)),
+            86..89 => _ = self.cluster.read(id),
             89..91 => self.cut_or_heal(id),
             91..93 => self.crash_or_restart(id),
             93..96 => self.shorten(id),
@@ -43,7 +45,7 @@ impl Run {
                 let to = self.any();
                 drop(self.cluster.with(id, |raft| raft.transfer_leader(GROUP, to)));
             }
-            _ => drop(self.cluster.with(id, |raft| raft.unreachable(GROUP, 1 + id % 3))),
+            _ => _ = self.cluster.with(id, |raft| raft.unreachable(GROUP, 1 + id % 3)),
         }
     }
 
@@ -79,7 +81,7 @@ impl Run {
     }
 
     fn cut_or_heal(&mut self, id: u64) {
-        if self.random.chance(50) {
+        if self.random.chance(75) {
             return self.cluster.cut.clear();
         }
         let others: Vec<_> = self.cluster.nodes.keys().copied().filter(|other| *other != id).collect();
@@ -97,6 +99,9 @@ impl Run {
         if self.cluster.nodes[&id].raft.is_none() {
             self.cluster.restart(id);
             return self.cluster.pump(id);
+        }
+        if self.random.chance(60) {
+            return;
         }
         let survive = self.random.below(self.cluster.nodes[&id].disk.pending.len() + 1);
         self.cluster.crash(id, survive);
@@ -124,11 +129,10 @@ impl Run {
         let change = MembershipChange { changes };
         let proposed = self.cluster.with(leader, |raft| raft.propose_membership(GROUP, &change));
         if matches!(proposed, Some(Ok(_))) {
-            let members = self.cluster.nodes[&1].disk.members[&RaftIndex(0)].clone();
             for one in &change.changes {
                 if !self.cluster.nodes.contains_key(&one.id) {
                     // A new replica begins empty, with the members that the group began with.
-                    self.cluster.add(one.id, members.clone());
+                    self.cluster.add(one.id, self.founders.clone());
                 }
             }
         }
@@ -179,8 +183,8 @@ impl Run {
     }
 }
 
-/// One whole run: its trace, and how many entries were committed.
-fn run(seed: u64) -> (u64, u64) {
+/// One whole run: its trace, how many entries were committed, and what it saw.
+fn run(seed: u64) -> (u64, u64, Seen) {
     let mut run = Run::new(seed);
     for step in 0..STEPS {
         run.step();
@@ -190,37 +194,45 @@ fn run(seed: u64) -> (u64, u64) {
     }
     run.heal();
     run.cluster.check_logs();
-    (run.cluster.trace(), run.cluster.checker.applied_last().0)
+    (run.cluster.trace(), run.cluster.checker.applied_last().0, run.cluster.seen)
 }
 
 fn run_all(seeds: std::ops::Range<u64>) {
-    let mut committed = 0;
-    for seed in seeds.clone() {
-        let ran = std::panic::catch_unwind(|| run(seed));
-        match ran {
-            Ok((_, entries)) => committed += entries,
-            Err(_) => panic!("seed {seed} failed: what it says is above"),
-        }
+    let runs = usize::try_from(seeds.end - seeds.start).unwrap();
+    let (mut committed, mut all) = (0, Seen::default());
+    for seed in seeds {
+        let Ok((_, entries, seen)) = std::panic::catch_unwind(|| run(seed)) else {
+            panic!("seed {seed} failed: what it says is above");
+        };
+        committed += usize::try_from(entries).unwrap();
+        all.elections += seen.elections;
+        all.truncations += seen.truncations;
+        all.snapshots += seen.snapshots;
+        all.disk_reads += seen.disk_reads;
+        all.membership_changes += seen.membership_changes;
+        all.readies_in_flight_max = all.readies_in_flight_max.max(seen.readies_in_flight_max);
     }
     // A simulation in which nothing happens finds nothing.
-    let runs = seeds.end - seeds.start;
-    assert!(committed > 10 * runs, "only {committed} entries were committed in {runs} runs");
+    println!("{runs} runs: {committed} entries committed, {all:?}");
+    assert!(committed > 20 * runs && all.elections > 2 * runs && all.membership_changes > runs, "{all:?}");
+    assert!(all.truncations > 0 && all.snapshots > 0 && all.disk_reads > 0, "{all:?}");
+    assert!(all.readies_in_flight_max > 3, "{all:?}");
 }
 
 #[test]
 fn random_runs_keep_every_promise() {
-    run_all(0..150);
+    run_all(0..200);
 }
 
 #[test]
 fn more_random_runs_keep_every_promise() {
-    run_all(150..300);
+    run_all(200..400);
 }
 
 #[test]
 fn a_seed_repeats() {
     for seed in [3, 14, 159] {
-        assert_eq!(run(seed), run(seed));
+        assert_eq!(run(seed).0, run(seed).0);
     }
     assert_ne!(run(3).0, run(4).0);
 }
