@@ -1,7 +1,8 @@
 //! The cluster as its metadata shows it, with a connection to each broker that is needed.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
@@ -17,6 +18,8 @@ use crate::wire::{Call, Connection};
 
 /// Kafka's port, where an address names none.
 const PORT_DEFAULT: &str = "9092";
+/// How often to look whether a change has arrived.
+const METADATA_POLL: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -113,6 +116,20 @@ impl Cluster {
         }
     }
 
+    /// Waits until metadata shows a change that the controller has made: brokers learn of it a moment later. Gives up
+    /// quietly after the timeout, since the change itself is done.
+    pub(crate) fn await_topic(
+        &mut self,
+        name: &str,
+        changed: impl Fn(&MetadataResponseTopic) -> bool,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.timeout;
+        while !self.metadata(Some(&[name]))?.topics.first().is_some_and(&changed) && Instant::now() < deadline {
+            thread::sleep(METADATA_POLL);
+        }
+        Ok(())
+    }
+
     /// There is no such topic; which ones are spelt nearly so?
     pub(crate) fn unknown_topic(&mut self, name: &str) -> Failure {
         let topics = self.topics().unwrap_or_default();
@@ -152,6 +169,13 @@ impl Topic {
     pub(crate) fn replication_factor(&self) -> usize {
         self.partitions.first().map_or(0, |partition| partition.replicas.len())
     }
+}
+
+/// Whether a topic has this many partitions, each with a leader: it can be written to.
+pub(crate) fn is_ready(topic: &MetadataResponseTopic, partitions: usize) -> bool {
+    topic.error_code == 0
+        && topic.partitions.len() >= partitions
+        && topic.partitions.iter().all(|partition| partition.leader_id.0 >= 0)
 }
 
 /// Kafka writes -1 for "there is none".

@@ -6,7 +6,7 @@ use thalweg_protocol::messages::CreatePartitionsRequest;
 use thalweg_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 
 use crate::cli::Global;
-use crate::cluster::{Cluster, topic_name};
+use crate::cluster::{Cluster, is_ready, topic_name};
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -48,6 +48,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
     if let Some(result) = answer.results.iter().find(|result| result.error_code != 0) {
         let what = format!("cannot add partitions to topic `{}`", arguments.topic);
         return Err(Failure::refused(what, result.error_code, result.error_message.as_deref()));
+    }
+    if !arguments.validate_only {
+        let partitions = usize::try_from(after).unwrap_or(usize::MAX);
+        cluster.await_topic(&arguments.topic, |topic| is_ready(topic, partitions))?;
     }
     let added = Added {
         topic: arguments.topic.clone(),

@@ -8,7 +8,7 @@ use thalweg_protocol::messages::create_topics_request::{CreatableTopic, Creatabl
 use thalweg_protocol::messages::create_topics_response::CreatableTopicResult;
 
 use crate::cli::Global;
-use crate::cluster::{Cluster, known, text, topic_name};
+use crate::cluster::{Cluster, is_ready, known, text, topic_name};
 use crate::commands::config::keys;
 use crate::encoding::topic_id;
 use crate::failure::Failure;
@@ -95,6 +95,9 @@ fn outcome(
         let what = format!("cannot create topic `{name}`");
         let failure = Failure::refused(what, result.error_code, result.error_message.as_deref());
         return Err(keys::with_suggestion(failure, cluster, arguments.config.iter().map(|(key, _)| key.as_str())));
+    }
+    if !exists && !arguments.validate_only {
+        cluster.await_topic(&name, |topic| is_ready(topic, 1))?;
     }
     Ok(CreatedTopic {
         name,

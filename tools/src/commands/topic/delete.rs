@@ -37,7 +37,10 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
     for result in &answer.responses {
         let name = result.name.as_ref().map(|name| name.0.to_string()).unwrap_or_default();
         match ErrorCode::from_code(result.error_code) {
-            Some(ErrorCode::None) => done.deleted.push(name),
+            Some(ErrorCode::None) => {
+                cluster.await_topic(&name, |topic| topic.error_code != 0)?;
+                done.deleted.push(name);
+            }
             Some(ErrorCode::UnknownTopicOrPartition) if arguments.if_exists => done.missing.push(name),
             Some(ErrorCode::UnknownTopicOrPartition) => failed = failed.or_else(|| Some(cluster.unknown_topic(&name))),
             _ => {
