@@ -27,7 +27,7 @@ pub(crate) struct Group {
     /// A commit index that is surely found again after a crash.
     durable_commit: u64,
     /// The members as changed since the last ready.
-    new_members: Option<Membership>,
+    new_members: Option<(RaftIndex, Membership)>,
     /// Messages whose promises are kept now; they leave with the next ready.
     released: Vec<PeerMessage>,
     /// Elections that this node began; the timeouts differ between them.

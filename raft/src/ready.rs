@@ -75,9 +75,9 @@ pub struct GroupReady {
     /// Free to leave now.
     pub messages: Vec<PeerMessage>,
     pub committed: Vec<LogEntry>,
-    /// The members from now on. This comes after the ready with the change itself: a change takes effect once this
+    /// The members from the entry at this index on. This comes after the ready with the change itself: a change takes effect once this
     /// node's device knows that it is committed.
-    pub membership: Option<Membership>,
+    pub membership: Option<(RaftIndex, Membership)>,
     /// Entries `low..high` are wanted from the disk; fewer from the front will do.
     pub read_entries: Option<(RaftIndex, RaftIndex)>,
     /// This follower is behind what the log still holds.

@@ -129,7 +129,7 @@ impl Group {
         let Ok(members) = self.node.apply_conf_change(&change.library()) else { return };
         self.membership_index = entry.index.0;
         self.node.mut_store().drop_snapshot();
-        self.new_members = Some(Membership::from_library(&members));
+        self.new_members = Some((entry.index, Membership::from_library(&members)));
     }
 
     /// The ready of this number is on the device, and all before it.

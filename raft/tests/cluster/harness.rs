@@ -167,15 +167,16 @@ impl Cluster {
             self.apply(id, entry);
         }
         let node = self.nodes.get_mut(&id).unwrap();
-        if let Some(membership) = ready.membership {
+        if let Some((index, membership)) = ready.membership {
             self.seen.membership_changes += 1;
-            node.disk.members.insert(node.applied.0, membership);
+            node.disk.members.insert(index, membership);
         }
         node.reads.extend(ready.read_entries);
         if ready.snapshot_wanted.is_some() {
             let (index, hash) = node.applied;
             let data = Bytes::copy_from_slice(&hash.to_le_bytes());
-            node.raft.as_mut().unwrap().snapshot_made(GROUP, index, data).unwrap();
+            // Refused while Raft waits for the device before it applies what the state machine has: it asks again.
+            let _later = node.raft.as_mut().unwrap().snapshot_made(GROUP, index, data);
         }
     }
 
@@ -239,9 +240,10 @@ impl Cluster {
 
     /// Cuts off the log of a node, up to what it applied and wrote.
     pub(crate) fn compact(&mut self, id: u64, up_to: RaftIndex) {
+        let Some(status) = self.status(id) else { return };
         let node = self.nodes.get_mut(&id).unwrap();
-        let up_to = up_to.min(node.applied.0);
-        if node.raft.is_none() || node.disk.pending.iter().any(|write| write.snapshot.is_some()) || up_to <= node.disk.durable.base {
+        let up_to = up_to.min(status.applied);
+        if node.disk.pending.iter().any(|write| write.snapshot.is_some()) || up_to <= node.disk.durable.base {
             return;
         }
         node.disk.compact(up_to, node.hashes[&up_to]);

@@ -179,7 +179,11 @@ impl Run {
                 }
             }
         }
-        panic!("no progress after healing: {:?}", ids.iter().map(|id| self.cluster.status(*id)).collect::<Vec<_>>());
+        for id in ids {
+            let members = self.cluster.with(id, |raft| raft.membership(GROUP)).flatten();
+            println!("{id}: {:?} {members:?} {:?}", self.cluster.status(id), self.cluster.nodes[&id].disk.view().entries);
+        }
+        panic!("no progress after healing");
     }
 }
 
@@ -217,6 +221,14 @@ fn run_all(seeds: std::ops::Range<u64>) {
     assert!(committed > 20 * runs && all.elections > 2 * runs && all.membership_changes > runs, "{all:?}");
     assert!(all.truncations > 0 && all.snapshots > 0 && all.disk_reads > 0, "{all:?}");
     assert!(all.readies_in_flight_max > 3, "{all:?}");
+}
+
+/// `RAFT_SEEDS=1000..5000` looks further than a build has time for.
+#[test]
+fn asked_for_runs_keep_every_promise() {
+    let Ok(range) = std::env::var("RAFT_SEEDS") else { return run_all(400..410) };
+    let (from, to) = range.split_once("..").expect("RAFT_SEEDS=from..to");
+    run_all(from.parse().unwrap()..to.parse().unwrap());
 }
 
 #[test]
