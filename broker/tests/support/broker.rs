@@ -64,10 +64,7 @@ pub enum StartError {
 impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Exited { status, log } => write!(
-                f,
-                "thalwegd ended before it was ready ({status}); its log:\n{log}"
-            ),
+            Self::Exited { status, log } => write!(f, "thalwegd ended before it was ready ({status}); its log:\n{log}"),
             Self::NotReady { after, log } => {
                 write!(f, "thalwegd was not ready after {after:?}; its log:\n{log}")
             }
@@ -105,9 +102,7 @@ impl Broker {
         let mut broker = Self::prepare(options);
         for _ in 1..PORT_ATTEMPTS_MAX {
             match broker.launch() {
-                Err(StartError::Exited { log, .. })
-                    if log.to_lowercase().contains("address already in use") =>
-                {
+                Err(StartError::Exited { log, .. }) if log.to_lowercase().contains("address already in use") => {
                     broker.take_ports();
                 }
                 other => return other.map(|()| broker),
@@ -125,14 +120,8 @@ impl Broker {
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a temporary directory");
         let path = dir.path().to_path_buf();
-        let mut broker = Self {
-            options,
-            dir: Some(dir),
-            path,
-            bootstrap: String::new(),
-            admin: String::new(),
-            child: None,
-        };
+        let mut broker =
+            Self { options, dir: Some(dir), path, bootstrap: String::new(), admin: String::new(), child: None };
         broker.take_ports();
         broker
     }
@@ -160,9 +149,7 @@ impl Broker {
 
     /// The data directories, in the order of `log.dirs`.
     pub fn log_dirs(&self) -> Vec<PathBuf> {
-        (0..self.options.log_dirs)
-            .map(|n| self.path.join(format!("data-{n}")))
-            .collect()
+        (0..self.options.log_dirs).map(|n| self.path.join(format!("data-{n}"))).collect()
     }
 
     /// The first data directory.
@@ -172,9 +159,7 @@ impl Broker {
 
     /// Everything the process has written to stdout and stderr, over all its starts.
     pub fn log(&self) -> String {
-        fs::read(self.log_path())
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        fs::read(self.log_path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     pub fn log_path(&self) -> PathBuf {
@@ -192,9 +177,7 @@ impl Broker {
     }
 
     pub fn is_running(&mut self) -> bool {
-        self.child
-            .as_mut()
-            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// To change properties between a stop and a restart.
@@ -226,11 +209,7 @@ impl Broker {
     /// SIGTERM, and waits for the end; panics if the broker takes too long or does not exit with 0.
     pub fn stop(&mut self) {
         let status = self.terminate();
-        assert!(
-            status.success(),
-            "thalwegd ended with {status} after SIGTERM; its log:\n{}",
-            self.log_tail()
-        );
+        assert!(status.success(), "thalwegd ended with {status} after SIGTERM; its log:\n{}", self.log_tail());
     }
 
     /// SIGTERM, and the exit status.
@@ -256,17 +235,8 @@ impl Broker {
     }
 
     fn launch(&mut self) -> Result<(), StartError> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .expect("the log file");
-        let child = self
-            .command()
-            .stdout(log.try_clone().expect("dup"))
-            .stderr(log)
-            .spawn()
-            .expect("thalwegd");
+        let log = File::options().create(true).append(true).open(self.log_path()).expect("the log file");
+        let child = self.command().stdout(log.try_clone().expect("dup")).stderr(log).spawn().expect("thalwegd");
         self.child = Some(child);
         let result = self.wait_ready();
         if result.is_err() {
@@ -276,16 +246,9 @@ impl Broker {
     }
 
     fn command(&self) -> Command {
-        let log_dirs: Vec<_> = self
-            .log_dirs()
-            .iter()
-            .map(|dir| dir.display().to_string())
-            .collect();
+        let log_dirs: Vec<_> = self.log_dirs().iter().map(|dir| dir.display().to_string()).collect();
         let fixed = [
-            (
-                "listeners".to_owned(),
-                format!("PLAINTEXT://{}", self.bootstrap),
-            ),
+            ("listeners".to_owned(), format!("PLAINTEXT://{}", self.bootstrap)),
             ("log.dirs".to_owned(), log_dirs.join(",")),
             ("thalweg.admin.listener".to_owned(), self.admin.clone()),
             ("thalweg.cores".to_owned(), self.options.cores.to_string()),
@@ -305,20 +268,14 @@ impl Broker {
         while Instant::now() < deadline {
             let child = self.child.as_mut().expect("just started");
             if let Some(status) = child.try_wait().expect("wait") {
-                return Err(StartError::Exited {
-                    status,
-                    log: self.log_tail(),
-                });
+                return Err(StartError::Exited { status, log: self.log_tail() });
             }
             if get(&self.admin, "/ready").is_ok_and(|(status, _)| status == 200) {
                 return Ok(());
             }
             std::thread::sleep(POLL);
         }
-        Err(StartError::NotReady {
-            after,
-            log: self.log_tail(),
-        })
+        Err(StartError::NotReady { after, log: self.log_tail() })
     }
 }
 
@@ -342,7 +299,5 @@ impl Drop for Broker {
 /// The last `lines` lines of a text.
 pub fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.lines().collect();
-    all.get(all.len().saturating_sub(lines)..)
-        .unwrap_or_default()
-        .join("\n")
+    all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
 }

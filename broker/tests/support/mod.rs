@@ -11,12 +11,7 @@
 //! A broker that is dropped is killed, by its own pid, and its data directory is removed. When a test panics, the end of
 //! the broker's log is printed with it; with `THALWEG_TEST_KEEP=1` the directory stays.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    unreachable_pub,
-    reason = "each test program uses its own part of this module"
-)]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test program uses its own part of this module")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod broker;

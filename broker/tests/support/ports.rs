@@ -17,9 +17,7 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     let mut found = [0; N];
     for slot in &mut found {
         *slot = (0..PORT_COUNT)
-            .map(|_| {
-                PORT_MIN + (start + NEXT.fetch_add(1, Ordering::Relaxed) % PORT_COUNT) % PORT_COUNT
-            })
+            .map(|_| PORT_MIN + (start + NEXT.fetch_add(1, Ordering::Relaxed) % PORT_COUNT) % PORT_COUNT)
             .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
             .expect("a free port between 23400 and 31399");
     }

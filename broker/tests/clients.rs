@@ -1,0 +1,175 @@
+//! Real clients, unmodified, against the real process: the outer door. See `clients/README.md`.
+//!
+//! Each test is one suite: a program in the client's own language under `clients/`, or, for the `rdkafka` crate, a
+//! module here. With `THALWEG_TEST_BOOTSTRAP=host:port` the suites run against whatever listens there instead, which is
+//! how their expectations are kept Kafka's: they pass against Apache Kafka.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
+
+mod support;
+
+#[path = "clients/rust.rs"]
+mod rust;
+#[path = "clients/suite.rs"]
+mod suite;
+#[path = "clients/toolchain.rs"]
+mod toolchain;
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use suite::Expected;
+use support::{Broker, Options};
+use toolchain::{GO, JAVA, KCAT, MAVEN, NODE, NPM, PYTHON, Tool, have, install, source_dir};
+
+const TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Suites run one after the other: each is given both cores, and times out by the clock on the wall.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs `body` with a bootstrap address and a prefix for names; the broker's whole life is around it.
+fn with_broker(body: impl FnOnce(&str, &str)) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let prefix = format!("t{:x}-", since.as_millis());
+    if let Ok(external) = std::env::var("THALWEG_TEST_BOOTSTRAP") {
+        return body(&external, &prefix);
+    }
+    // Kafka waits three seconds for more members before a group's first assignment; there is only one here.
+    let mut broker = Broker::start(Options::default().property("group.initial.rebalance.delay.ms", 0));
+    body(broker.bootstrap(), &prefix);
+    // A client must not be able to leave the broker in a state that it cannot be stopped from.
+    broker.stop();
+}
+
+/// One external suite, whose program is made by `command` once its tools are there and installed.
+fn external(suite: &'static str, checks_min: usize, tools: &[Tool], command: impl FnOnce() -> Command) {
+    if !have(suite, tools) {
+        return;
+    }
+    with_broker(|bootstrap, prefix| {
+        let mut command = command();
+        command.args([bootstrap, prefix]);
+        suite::run(Expected { suite, checks_min, timeout: TIMEOUT }, command, &suite::log_path(suite));
+    });
+}
+
+fn java_installed() -> std::path::PathBuf {
+    install("java", &[JAVA, MAVEN], |dir| {
+        let mut maven = Command::new("mvn");
+        maven.args(["-B", "-q", "-f"]).arg(source_dir("java").join("pom.xml"));
+        maven.arg(format!("-Dthalweg.build={}", dir.display())).arg("process-classes");
+        vec![maven]
+    })
+}
+
+#[test]
+fn java_client() {
+    external("java-client", 98, &[JAVA, MAVEN], || {
+        let dir = java_installed();
+        let mut java = Command::new("java");
+        java.args(["-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp"]);
+        java.arg(format!("{0}/classes:{0}/libs/*", dir.display())).arg("thalweg.clients.Main");
+        java
+    });
+}
+
+#[test]
+fn java_command_line_tools() {
+    external("java-tools", 27, &[JAVA, MAVEN], || {
+        let mut bash = Command::new("bash");
+        bash.arg(source_dir("tools").join("run.sh")).env("KAFKA_LIBS", java_installed().join("libs"));
+        bash
+    });
+}
+
+#[test]
+fn kcat() {
+    external("kcat", 13, &[KCAT], || {
+        let mut bash = Command::new("bash");
+        bash.arg(source_dir("kcat").join("run.sh"));
+        bash
+    });
+}
+
+fn go(suite: &'static str, client: &str, checks_min: usize) {
+    external(suite, checks_min, &[GO], || {
+        let dir = install("go", &[GO], |dir| {
+            let mut build = Command::new("go");
+            build.args(["build", "-buildvcs=false", "-mod=readonly", "-o"]).arg(dir.join("suite")).arg(".");
+            build.current_dir(source_dir("go"));
+            vec![build]
+        });
+        let mut program = Command::new(dir.join("suite"));
+        program.arg(client);
+        program
+    });
+}
+
+#[test]
+fn franz_go() {
+    go("franz-go", "franz", 26);
+}
+
+#[test]
+fn sarama() {
+    go("sarama", "sarama", 21);
+}
+
+fn python(suite: &'static str, program: &str, checks_min: usize) {
+    external(suite, checks_min, &[PYTHON], || {
+        let dir = install("python", &[PYTHON], |dir| {
+            let mut venv = Command::new("python3");
+            venv.args(["-m", "venv"]).arg(dir.join("venv"));
+            let mut pip = Command::new(dir.join("venv/bin/pip"));
+            pip.args(["install", "--quiet", "--only-binary=:all:", "--requirement"]);
+            pip.arg(source_dir("python").join("requirements.txt"));
+            vec![venv, pip]
+        });
+        let mut python = Command::new(dir.join("venv/bin/python"));
+        // No compiled files beside the sources.
+        python.args(["-B", "-u"]).arg(source_dir("python").join(program));
+        python
+    });
+}
+
+#[test]
+fn confluent_kafka_python() {
+    python("confluent-kafka", "confluent.py", 20);
+}
+
+#[test]
+fn kafka_python() {
+    python("kafka-python", "kafka_python.py", 21);
+}
+
+#[test]
+fn aiokafka() {
+    python("aiokafka", "aio.py", 18);
+}
+
+#[test]
+fn kafkajs() {
+    external("kafkajs", 19, &[NODE, NPM], || {
+        let source = source_dir("node");
+        let dir = install("node", &[NODE, NPM], |dir| {
+            for file in ["package.json", "package-lock.json"] {
+                std::fs::copy(source.join(file), dir.join(file)).unwrap();
+            }
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(dir);
+            vec![npm]
+        });
+        let mut node = Command::new("node");
+        node.arg(source.join("main.js")).env("NODE_PATH", dir.join("node_modules"));
+        node
+    });
+}
+
+#[test]
+fn librdkafka_through_the_rdkafka_crate() {
+    with_broker(|bootstrap, prefix| {
+        rust::run(Expected { suite: "rdkafka", checks_min: 29, timeout: TIMEOUT }, bootstrap, prefix);
+    });
+}
