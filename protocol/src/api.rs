@@ -34,3 +34,26 @@ pub fn known_api(api_key: i16, api_version: i16) -> Option<ApiKey> {
     let versions = known_versions(api);
     (versions.min <= api_version && api_version <= versions.max).then_some(api)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn produce_is_announced_from_version_0_and_served_from_3() {
+        let served = known_versions(ApiKey::Produce);
+        assert_eq!(announced_versions(ApiKey::Produce, served), VersionRange { min: 0, max: served.max });
+        assert_eq!(known_api(0, 2), None);
+        assert_eq!(known_api(0, 3), Some(ApiKey::Produce));
+        let fetch = known_versions(ApiKey::Fetch);
+        assert_eq!(announced_versions(ApiKey::Fetch, fetch), fetch);
+    }
+
+    #[test]
+    fn versions_that_only_the_responses_have_are_unknown() {
+        assert_eq!(known_api(8, 10), None);
+        assert_eq!(known_api(9, 10), None);
+        assert_eq!(known_api(22, 6), None);
+        assert_eq!(known_api(9, 9), Some(ApiKey::OffsetFetch));
+    }
+}

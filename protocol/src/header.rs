@@ -97,3 +97,71 @@ fn read_rest(reader: &mut Reader<'_>, flexible: bool) -> Result<Option<usize>, W
     }
     Ok(client_id_len)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use bytes::{BufMut, BytesMut};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(api_key: i16, api_version: i16, rest: &[u8]) -> Bytes {
+        let mut bytes = BytesMut::new();
+        bytes.put_i16(api_key);
+        bytes.put_i16(api_version);
+        bytes.put_i32(77);
+        bytes.put_slice(rest);
+        bytes.freeze()
+    }
+
+    #[test]
+    fn the_header_is_consumed_up_to_the_body() {
+        let mut plain = frame(3, 1, b"\x00\x03abcbody");
+        let head = parse_head(&mut plain).unwrap();
+        assert_eq!((head.api_key, head.api_version, head.correlation_id), (3, 1, 77));
+        assert_eq!(head.client_id.as_deref(), Some("abc"));
+        assert_eq!(head.known_api(), Some(ApiKey::Metadata));
+        assert_eq!(&plain[..], b"body");
+
+        let mut flexible = frame(3, 9, b"\xff\xff\x02\x05\x02xx\x90\x01\x00body");
+        assert_eq!(parse_head(&mut flexible).unwrap().client_id, None);
+        assert_eq!(&flexible[..], b"body");
+    }
+
+    #[test]
+    fn a_version_of_the_future_still_has_a_correlation_id() {
+        for (api_key, api_version) in [(18, 999), (18, -1), (999, 0), (0, 2)] {
+            let mut unknown = frame(api_key, api_version, b"whatever");
+            let head = parse_head(&mut unknown).unwrap();
+            assert_eq!((head.correlation_id, head.client_id.clone(), head.known_api()), (77, None, None));
+            assert_eq!(&unknown[..], b"whatever");
+        }
+    }
+
+    #[test]
+    fn damaged_headers_are_errors() {
+        assert_eq!(parse_head(&mut Bytes::from_static(&[0; 7])), Err(HeadError::TooShort { available: 7 }));
+        let damaged = |source| Err(HeadError::Damaged { api_key: 3, api_version: 9, source });
+        let negative = damaged(WireError::NegativeLength { length: -2 });
+        assert_eq!(parse_head(&mut frame(3, 9, b"\xff\xfe")), negative);
+        let cut = damaged(WireError::Truncated { needed: 4, available: 3 });
+        assert_eq!(parse_head(&mut frame(3, 9, b"\x00\x04abc")), cut);
+        let endless = damaged(WireError::Truncated { needed: 1, available: 0 });
+        assert_eq!(parse_head(&mut frame(3, 9, b"\xff\xff\xff\xff\xff\xff\x0f")), endless);
+        let not_text = Err(HeadError::ClientIdNotUtf8 { api_key: 3, api_version: 9 });
+        assert_eq!(parse_head(&mut frame(3, 9, b"\x00\x01\xff\x00")), not_text);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_header_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let length = bytes.len();
+            let mut frame = Bytes::from(bytes);
+            if parse_head(&mut frame).is_ok() {
+                prop_assert!(frame.len() + FIXED_LEN <= length);
+            }
+        }
+    }
+}

@@ -39,3 +39,35 @@ pub fn encode_response<T: Encodable + HeaderVersion>(
     assert_eq!(frame.len(), 4 + size_bytes, "the message's size was computed wrongly");
     Ok(frame.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use kafka_protocol::messages::{ApiVersionsResponse, MetadataResponse};
+
+    use super::*;
+
+    #[test]
+    fn the_response_header_is_of_the_version_that_belongs_to_the_body() {
+        let plain = encode_response(7, 1, &MetadataResponse::default()).unwrap();
+        assert_eq!(&plain[..8], [0, 0, 0, 16, 0, 0, 0, 7]);
+        assert_eq!(plain.len(), 20);
+        let flexible = encode_response(7, 9, &MetadataResponse::default()).unwrap();
+        assert_eq!(&flexible[4..9], [0, 0, 0, 7, 0]);
+    }
+
+    /// A client that does not know the broker's version yet must be able to read it (KIP-511).
+    #[test]
+    fn api_versions_are_answered_with_the_oldest_header() {
+        let response = encode_response(7, 3, &ApiVersionsResponse::default().with_error_code(35)).unwrap();
+        assert_eq!(&response[4..10], [0, 0, 0, 7, 0, 35]);
+    }
+
+    #[test]
+    fn an_unknown_version_is_an_error() {
+        let body = MetadataResponse::default();
+        assert!(encode_response(7, 9, &body).is_ok());
+        assert!(matches!(encode_response(7, 99, &body), Err(EncodeError::Message { version: 99, .. })));
+    }
+}

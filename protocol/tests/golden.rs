@@ -12,7 +12,7 @@ use thalweg_protocol::records::{
     BatchBuilder, BatchRules, BatchView, Codec, Compression, ControlRecord, Marker, Record, TimestampType,
     TopicCompression, ValidBatch, batches, control, validate_produced,
 };
-use thalweg_protocol::{ProducerEpoch, ProducerId, TimestampMs};
+use thalweg_protocol::{KafkaOffset, ProducerEpoch, ProducerId, TimestampMs};
 
 const LIMIT: usize = 1 << 20;
 const NOW: TimestampMs = TimestampMs(1_700_000_000_000);
@@ -37,7 +37,8 @@ fn rules(compression: TopicCompression) -> BatchRules {
     }
 }
 
-fn java_record(index: i64) -> (i64, Option<Bytes>, Option<Bytes>, Vec<(Bytes, Option<Bytes>)>) {
+/// The record that `Golden.java` puts at this offset.
+fn java_record(index: i64) -> Record {
     let key = (index % 3 != 0).then(|| Bytes::from(format!("key-{index}")));
     let value = (index % 7 != 6).then(|| Bytes::from(format!("value {index} of a batch that a real client wrote")));
     let headers = if index % 5 == 0 {
@@ -48,7 +49,8 @@ fn java_record(index: i64) -> (i64, Option<Bytes>, Option<Bytes>, Vec<(Bytes, Op
     } else {
         Vec::new()
     };
-    (NOW.0 + index % 4 * 1000 - index, key, value, headers)
+    let timestamp = TimestampMs(NOW.0 + index % 4 * 1000 - index);
+    Record { offset_delta: i32::try_from(index).unwrap(), offset: KafkaOffset(index), timestamp, key, value, headers }
 }
 
 fn check_java(name: &str, codec: Compression, count: i32) {
@@ -63,8 +65,7 @@ fn check_java(name: &str, codec: Compression, count: i32) {
     let read = records(&batch);
     assert_eq!(read.len(), usize::try_from(count).unwrap());
     for (record, index) in read.into_iter().zip(0..) {
-        assert_eq!(record.offset.0, index);
-        assert_eq!((record.timestamp.0, record.key, record.value, record.headers), java_record(index));
+        assert_eq!(record, java_record(index));
     }
 }
 

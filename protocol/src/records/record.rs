@@ -96,7 +96,7 @@ impl Cursor<'_> {
         let value = self.nullable()?;
         let headers = self.headers()?;
         let timestamp = match batch.attributes.timestamp_type() {
-            TimestampType::CreateTime => TimestampMs(batch.base_timestamp.0.saturating_add(timestamp_delta)),
+            TimestampType::CreateTime => TimestampMs(batch.base_timestamp.0.wrapping_add(timestamp_delta)),
             TimestampType::LogAppendTime => batch.max_timestamp,
         };
         let offset = KafkaOffset(batch.base_offset.0.saturating_add(i64::from(offset_delta)));

@@ -292,7 +292,7 @@ impl<'a> Walk<'a> {
     fn record(&mut self, index: i32, record: Scanned) {
         let timestamp = match self.header.attributes.timestamp_type() {
             TimestampType::CreateTime => {
-                TimestampMs(self.header.base_timestamp.0.saturating_add(record.timestamp_delta))
+                TimestampMs(self.header.base_timestamp.0.wrapping_add(record.timestamp_delta))
             }
             TimestampType::LogAppendTime => self.header.max_timestamp,
         };
