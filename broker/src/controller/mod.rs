@@ -1,0 +1,92 @@
+//! The controller: group 0's state machine. Its log holds commands; applying them makes the cluster image.
+//!
+//! Lives on the first core, beside group 0. Other cores ask it by a job through the mesh.
+
+mod command;
+mod log;
+mod propose;
+mod publish;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+use thalweg_protocol::KafkaOffset;
+use thalweg_storage::types::{EntryKind, GroupId, LogEntry, RaftIndex, Term};
+
+pub use command::{Command, Endpoint, Outcome, Rejection};
+pub use propose::ControllerError;
+
+use crate::metadata::ClusterImage;
+use crate::reactor::Signal;
+
+/// The controller's Raft group.
+pub const GROUP: GroupId = GroupId(0);
+
+/// The name under which the controller's log is kept, as Kafka's.
+pub const LOG_TOPIC: &str = "__cluster_metadata";
+
+type Applied = Result<Outcome, Rejection>;
+
+/// Owned by the first core.
+pub struct Controller {
+    image: RefCell<ClusterImage>,
+    /// Offset behind the last applied batch; `None` until the log was read at start.
+    applied: Cell<Option<KafkaOffset>>,
+    waiting: RefCell<BTreeMap<RaftIndex, (Term, oneshot::Sender<Applied>)>>,
+    /// Raised when the image changed and the cores should have it.
+    changed: Signal,
+}
+
+impl Default for Controller {
+    fn default() -> Self {
+        Self {
+            image: RefCell::default(),
+            applied: Cell::new(None),
+            waiting: RefCell::default(),
+            changed: Signal::default(),
+        }
+    }
+}
+
+impl Controller {
+    /// Applies what group 0 committed. Before the log was read from its start, that reading will meet these entries.
+    pub fn apply(&self, committed: &[LogEntry]) {
+        for entry in committed.iter().filter(|entry| entry.kind == EntryKind::Batch) {
+            self.apply_batch(Some((entry.index, entry.term)), &entry.data);
+        }
+    }
+
+    fn apply_batch(&self, position: Option<(RaftIndex, Term)>, batch: &[u8]) {
+        let Some(applied) = self.applied.get() else { return };
+        let (next, commands) = match log::commands(batch) {
+            Ok(read) => read,
+            Err(error) => crate::reactor::fatal(&format!("the controller's log cannot be read: {error}")),
+        };
+        if next <= applied {
+            return;
+        }
+        self.applied.set(Some(next));
+        for command in commands {
+            let outcome = self.image.borrow_mut().apply(command);
+            if let Some((index, term)) = position {
+                self.answer(index, term, outcome);
+            }
+        }
+        self.changed.raise();
+    }
+
+    fn answer(&self, index: RaftIndex, term: Term, outcome: Applied) {
+        if let Some((proposed_in, sender)) = self.waiting.borrow_mut().remove(&index)
+            && proposed_in == term
+        {
+            // Another leader's entry at this index drops the sender: the proposer learns that its command was lost.
+            let _ = sender.send(outcome);
+        }
+    }
+
+    pub fn image(&self) -> Arc<ClusterImage> {
+        Arc::new(self.image.borrow().clone())
+    }
+}

@@ -1,0 +1,79 @@
+//! Laying out a fetch's answer: records travel as they lie in memory, never copied into the response.
+
+use thalweg_protocol::error::ErrorCode;
+use thalweg_protocol::fetch_response::{FetchBody, FetchLayout, FetchPartition, FetchTopic};
+use thalweg_protocol::messages::BrokerId;
+use thalweg_protocol::messages::fetch_response::{EpochEndOffset, LeaderIdAndEpoch, NodeEndpoint, PartitionData};
+
+use super::fetch_read::Read;
+use super::fetch_session::{Key, Mode, Told, Wanted};
+use super::{k01_fetch, topics};
+use crate::dispatch::{Answer, Context};
+
+/// An answer that is nothing but an error.
+pub fn refuse(context: &Context, error: ErrorCode) -> Answer {
+    send(context, &FetchBody { error, ..FetchBody::default() })
+}
+
+pub fn lay_out(context: &Context, mode: Mode, wanted: &[(Key, Wanted)], reads: Vec<Option<Read>>) -> Answer {
+    let session_id = match mode {
+        Mode::Full => 0,
+        Mode::Created(id) | Mode::Incremental(id) => id,
+    };
+    let mut moved = false;
+    let mut laid = Vec::new();
+    for (topic, partitions) in k01_fetch::by_topic(wanted, reads) {
+        let news = partitions.into_iter().filter(|(key, read)| is_news(context, mode, key, read));
+        let partitions: Vec<FetchPartition> = news
+            .map(|(key, read)| {
+                moved |= read.error == ErrorCode::NotLeaderOrFollower;
+                context.core.shared.metrics.fetched_bytes.add(read.bytes as u64);
+                FetchPartition { data: describe(context, &key, &read), records: read.records }
+            })
+            .collect();
+        if !partitions.is_empty() {
+            laid.push(FetchTopic::new(&topic.topic, topic.topic_id, partitions));
+        }
+    }
+    let mut body = FetchBody { session_id, topics: laid, ..FetchBody::default() };
+    if moved {
+        let brokers = topics::endpoints(context).map(|(node, host, port, rack)| {
+            NodeEndpoint::default().with_node_id(BrokerId(node)).with_host(host).with_port(port).with_rack(rack)
+        });
+        body.node_endpoints = brokers.collect();
+    }
+    send(context, &body)
+}
+
+fn send(context: &Context, body: &FetchBody) -> Answer {
+    match FetchLayout::new(context.correlation_id, context.version, body) {
+        Ok(layout) => Answer::Send(layout.into_pieces()),
+        Err(error) => Answer::Close(format!("a fetch response could not be laid out: {error}")),
+    }
+}
+
+fn is_news(context: &Context, mode: Mode, key: &Key, read: &Read) -> bool {
+    let (Mode::Created(id) | Mode::Incremental(id)) = mode else { return true };
+    let told = Told { high_watermark: read.high_watermark, log_start_offset: read.log_start_offset };
+    let has_error = read.error != ErrorCode::None || read.divergence.is_some();
+    let news = context.core.fetch_sessions.borrow_mut().is_news(id, key, told, read.bytes > 0, has_error);
+    news || matches!(mode, Mode::Created(_))
+}
+
+fn describe(context: &Context, key: &Key, read: &Read) -> PartitionData {
+    let mut data = PartitionData::default()
+        .with_partition_index(key.partition)
+        .with_error_code(read.error.code())
+        .with_high_watermark(read.high_watermark)
+        .with_last_stable_offset(read.last_stable_offset)
+        .with_log_start_offset(read.log_start_offset)
+        .with_preferred_read_replica(BrokerId(-1));
+    if let Some((epoch, end)) = read.divergence {
+        data.diverging_epoch = EpochEndOffset::default().with_epoch(epoch.0).with_end_offset(end.0);
+    }
+    if read.error == ErrorCode::NotLeaderOrFollower {
+        let here = BrokerId(context.core.shared.config.node_id.0);
+        data.current_leader = LeaderIdAndEpoch::default().with_leader_id(here).with_leader_epoch(read.leader_epoch.0);
+    }
+    data
+}

@@ -1,0 +1,114 @@
+//! ListOffsets: v1-10
+//!
+//! Behaviour: a timestamp finds the first record at or after it; the negative ones have meanings of their own. Without
+//! tiered storage the earliest local offset is the log's start, and there is no latest tiered offset: -1, as Kafka says.
+//!
+//! Version notes:
+//! - v2 isolation level
+//! - v4 leader epochs (KIP-320)
+//! - v7 max timestamp (KIP-734), v8 earliest local (KIP-405), v9 latest tiered (KIP-1005)
+//! - v10 a timeout for remote storage, which there is none of
+
+use std::rc::Rc;
+
+use thalweg_protocol::error::ErrorCode;
+use thalweg_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use thalweg_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use thalweg_protocol::{KafkaOffset, LeaderEpoch, TimestampMs};
+use thalweg_storage::types::GroupId;
+
+use super::split::{Asked, ask_owners};
+use crate::dispatch::Context;
+use crate::errors;
+use crate::partition::EpochCheck;
+use crate::reactor::Core;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+
+/// What is asked of one partition.
+#[derive(Clone, Copy)]
+struct Question {
+    timestamp: i64,
+    epoch: EpochCheck,
+    read_committed: bool,
+}
+
+/// What was found; all -1 where nothing was.
+#[derive(Clone, Copy)]
+struct Found {
+    timestamp: i64,
+    offset: i64,
+    epoch: LeaderEpoch,
+}
+
+const NOTHING: Found = Found { timestamp: -1, offset: -1, epoch: LeaderEpoch::NONE };
+
+pub async fn handle(context: Context, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let read_committed = request.isolation_level == 1;
+    let mut asked = Vec::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            let question = Question {
+                timestamp: partition.timestamp,
+                epoch: EpochCheck(LeaderEpoch(if context.version >= 4 { partition.current_leader_epoch } else { -1 })),
+                read_committed,
+            };
+            asked.push(Asked { topic: topic.name.clone(), partition: partition.partition_index, question });
+        }
+    }
+    let mut answers = ask_owners(&context, &asked, find).await.into_iter();
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter().zip(answers.by_ref()).map(|(partition, answer)| {
+            let (code, found) = match answer {
+                Ok(found) => (ErrorCode::None, found),
+                Err(code) => (code, NOTHING),
+            };
+            ListOffsetsPartitionResponse::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(code.code())
+                .with_timestamp(found.timestamp)
+                .with_offset(found.offset)
+                .with_leader_epoch(found.epoch.0)
+        });
+        let partitions = partitions.collect();
+        ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
+    });
+    let topics = topics.collect();
+    ListOffsetsResponse::default().with_topics(topics)
+}
+
+async fn find(core: Rc<Core>, group: GroupId, question: Question) -> Result<Found, ErrorCode> {
+    let partition = core.partition(group).ok_or(ErrorCode::NotLeaderOrFollower)?;
+    let (log, start, end, epoch) = {
+        let partition = partition.borrow();
+        partition.check_leader(question.epoch)?;
+        let end = if question.read_committed { partition.last_stable_offset() } else { partition.high_watermark() };
+        (Rc::clone(&partition.log), partition.log_start_offset(), end, partition.leader_epoch())
+    };
+    let at = |offset: KafkaOffset, epoch: LeaderEpoch| Found { timestamp: -1, offset: offset.0, epoch };
+    match question.timestamp {
+        LATEST => Ok(at(end, epoch)),
+        EARLIEST | EARLIEST_LOCAL => Ok(at(start, log.borrow().epoch_at(start).unwrap_or(epoch))),
+        LATEST_TIERED => Ok(NOTHING),
+        MAX_TIMESTAMP => found(thalweg_storage::log::lookup_max_timestamp(&log).await, end),
+        timestamp if timestamp >= 0 => {
+            found(thalweg_storage::log::lookup_timestamp(&log, TimestampMs(timestamp)).await, end)
+        }
+        _ => Err(ErrorCode::UnsupportedVersion),
+    }
+}
+
+type Lookup = Result<Option<(TimestampMs, KafkaOffset, LeaderEpoch)>, thalweg_storage::StorageError>;
+
+/// A record behind what the reader may see is not found.
+fn found(lookup: Lookup, end: KafkaOffset) -> Result<Found, ErrorCode> {
+    let record = lookup.map_err(|error| errors::of_storage(&error))?;
+    Ok(match record {
+        Some((timestamp, offset, epoch)) if offset < end => Found { timestamp: timestamp.0, offset: offset.0, epoch },
+        _ => NOTHING,
+    })
+}

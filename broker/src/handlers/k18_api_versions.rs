@@ -1,0 +1,72 @@
+//! ApiVersions: v0-4
+//!
+//! Behaviour: answers from the one table in `dispatch`. A version we do not know is answered in v0 with
+//! UNSUPPORTED_VERSION and the whole table, so that any client can come down to what we speak (KIP-511).
+//!
+//! Version notes:
+//! - v3 is flexible and carries the client's software name, which must be well-formed; its response header stays v0
+//! - v4 lists features with minimum version 0 (KIP-584)
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{self, LocalBoxFuture};
+use thalweg_protocol::error::ErrorCode;
+use thalweg_protocol::messages::api_versions_response::ApiVersion;
+use thalweg_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+
+use crate::dispatch::{APIS, Answer, Context, decode, encode};
+
+pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answer> {
+    let answer = match decode::<ApiVersionsRequest>(&context, &mut body) {
+        Err(close) => close,
+        Ok(request) => {
+            let code = if well_formed(&request, context.version) { ErrorCode::None } else { ErrorCode::InvalidRequest };
+            encode(context.correlation_id, context.version, &response(code))
+        }
+    };
+    future::ready(answer).boxed_local()
+}
+
+/// The answer to a version that is not ours.
+pub async fn unsupported(context: Context) -> Answer {
+    encode(context.correlation_id, 0, &response(ErrorCode::UnsupportedVersion))
+}
+
+fn response(code: ErrorCode) -> ApiVersionsResponse {
+    let keys = APIS.iter().map(|api| {
+        ApiVersion::default()
+            .with_api_key(api.key as i16)
+            .with_min_version(api.versions.min)
+            .with_max_version(api.versions.max)
+    });
+    ApiVersionsResponse::default().with_error_code(code.code()).with_api_keys(keys.collect())
+}
+
+/// Kafka's rule for software names and versions (`ApiVersionsRequest.SOFTWARE_NAME_VERSION_PATTERN`).
+fn well_formed(request: &ApiVersionsRequest, version: i16) -> bool {
+    version < 3 || [&request.client_software_name, &request.client_software_version].iter().all(|text| matches(text))
+}
+
+/// `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`
+fn matches(text: &str) -> bool {
+    let ends_well = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    ends_well(bytes.first())
+        && ends_well(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn software_names() {
+        for good in ["apache-kafka-java", "a", "4.3.1", "librdkafka"] {
+            assert!(matches(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", "a b", "a_b"] {
+            assert!(!matches(bad), "{bad}");
+        }
+    }
+}

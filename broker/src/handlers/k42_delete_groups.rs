@@ -1,0 +1,28 @@
+//! DeleteGroups: v0-2
+
+use futures::future;
+use thalweg_protocol::error::ErrorCode;
+use thalweg_protocol::messages::delete_groups_response::DeletableGroupResult;
+use thalweg_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse, GroupId};
+
+use super::groups;
+use crate::coordinator::group::Response;
+use crate::dispatch::Context;
+
+pub async fn handle(context: Context, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
+    let results = request.groups_names.into_iter().map(|id| delete(&context, id));
+    DeleteGroupsResponse::default().with_results(future::join_all(results).await.into_iter().flatten().collect())
+}
+
+async fn delete(context: &Context, id: GroupId) -> Vec<DeletableGroupResult> {
+    let wanted = id.clone();
+    let asked = groups::ask(context, &id.0, move |shard, caller, now| shard.delete_groups(&[wanted], caller, now));
+    let code = match asked.await {
+        Ok(Response::DeleteGroups(results)) => return results,
+        Ok(_) => unreachable!("a deletion is answered as a deletion"),
+        // Without the topic there never was a group.
+        Err(ErrorCode::CoordinatorNotAvailable) => ErrorCode::GroupIdNotFound,
+        Err(code) => code,
+    };
+    vec![DeletableGroupResult::default().with_group_id(id).with_error_code(code.code())]
+}

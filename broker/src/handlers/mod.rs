@@ -1,0 +1,44 @@
+//! One file per Kafka API, numbered as Kafka numbers them; what several share stands beside them without a number.
+
+pub mod configs;
+pub mod creation;
+pub mod fetch_answer;
+pub mod fetch_read;
+pub mod fetch_session;
+pub mod groups;
+pub mod split;
+pub mod topics;
+
+pub mod k00_produce;
+pub mod k01_fetch;
+pub mod k02_list_offsets;
+pub mod k03_metadata;
+pub mod k08_offset_commit;
+pub mod k09_offset_fetch;
+pub mod k10_find_coordinator;
+pub mod k11_join_group;
+pub mod k12_heartbeat;
+pub mod k13_leave_group;
+pub mod k14_sync_group;
+pub mod k15_describe_groups;
+pub mod k16_list_groups;
+pub mod k18_api_versions;
+pub mod k19_create_topics;
+pub mod k20_delete_topics;
+pub mod k21_delete_records;
+pub mod k22_init_producer_id;
+pub mod k23_offset_for_leader_epoch;
+pub mod k32_describe_configs;
+pub mod k33_alter_configs;
+pub mod k35_describe_log_dirs;
+pub mod k37_create_partitions;
+pub mod k42_delete_groups;
+pub mod k44_incremental_alter_configs;
+pub mod k47_offset_delete;
+pub mod k60_describe_cluster;
+pub mod k75_describe_topic_partitions;
+
+/// Whether a topic is the broker's own, as Kafka's `Topic.INTERNAL_TOPICS`.
+pub fn internal(name: &str) -> bool {
+    matches!(name, groups::OFFSETS_TOPIC | "__transaction_state" | "__share_group_state")
+}

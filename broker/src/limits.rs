@@ -1,0 +1,55 @@
+//! One table of the limits that no configuration key names, and their relations.
+//!
+//! Everything that grows because of something on the wire stops at a number in this file or at a configured one.
+
+use std::time::Duration;
+
+/// Requests of one connection that may be under way at once; beyond it the socket is not read.
+pub const CONNECTION_REQUESTS_IN_FLIGHT_MAX: usize = 64;
+
+/// Messages that fit a queue of the mesh before its sender keeps them in its own outbox.
+pub const MESH_QUEUE_MESSAGES_MAX: usize = 1024;
+
+/// Length of a topic name, as Kafka's `Topic.MAX_NAME_LENGTH`.
+pub const TOPIC_NAME_LENGTH_MAX: usize = 249;
+
+/// Partitions that one CreateTopics or CreatePartitions request may ask for in all.
+pub const PARTITIONS_PER_REQUEST_MAX: usize = 20_000;
+
+/// Smallest request worth reading: api key, version and correlation id.
+pub const REQUEST_SIZE_MIN_BYTES: usize = 8;
+
+/// Pieces of a response smaller than this are gathered into one buffer before they are sent.
+pub const RESPONSE_GATHER_BELOW_BYTES: usize = 16 * 1024;
+
+/// Size of the buffer in which small pieces of a response are gathered.
+pub const RESPONSE_GATHER_BYTES: usize = 64 * 1024;
+
+/// First read of a connection; larger frames get a buffer of their own size once their length is known and allowed.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How much the buffer of a large frame grows at a time: memory follows the bytes that arrived, not the length claimed.
+pub const FRAME_GROWTH_MAX_BYTES: usize = 256 * 1024;
+
+/// A frame that has begun must be whole within this time.
+pub const FRAME_RECEIVE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long a handler waits for every core to have carried out a change of the cluster's metadata.
+pub const METADATA_SETTLE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How often Raft's clock ticks.
+pub const RAFT_TICK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often idle connections, fetch sessions and group timers are looked at.
+pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Bytes that a Fetch may carry beyond its own limits in total: Kafka's `fetch.max.bytes` of a broker.
+pub const FETCH_SIZE_MAX_BYTES: i32 = 55 * 1024 * 1024;
+
+/// Producer ids that a node takes from the controller at a time, as Kafka's blocks.
+pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
+
+const _: () = {
+    assert!(RESPONSE_GATHER_BELOW_BYTES <= RESPONSE_GATHER_BYTES);
+    assert!(CONNECTION_REQUESTS_IN_FLIGHT_MAX < MESH_QUEUE_MESSAGES_MAX);
+};

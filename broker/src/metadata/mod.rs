@@ -1,0 +1,108 @@
+//! The immutable image of the cluster that every core holds: topics, partitions, brokers, their configuration.
+//!
+//! The controller makes a new one from each command; cores replace the one they have. Big maps are persistent, so a new
+//! image shares all that did not change with the old one.
+
+mod apply;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use imbl::{HashMap, OrdMap};
+use thalweg_protocol::{LeaderEpoch, PartitionIndex};
+use thalweg_storage::types::GroupId;
+use uuid::Uuid;
+
+use crate::controller::Endpoint;
+
+/// What the cluster is, as of one point of the controller's log.
+#[derive(Clone, Default)]
+pub struct ClusterImage {
+    /// Counts the commands applied: a larger version is newer.
+    pub version: u64,
+    /// By name, in order.
+    pub topics: OrdMap<Arc<str>, Arc<Topic>>,
+    pub names: HashMap<Uuid, Arc<str>>,
+    pub brokers: OrdMap<i32, Arc<Broker>>,
+    /// Dynamic broker configuration; the key is absent for the default of all brokers.
+    pub broker_configs: OrdMap<Option<i32>, Arc<BTreeMap<String, String>>>,
+    next_group: u64,
+    next_producer_id: i64,
+}
+
+/// A topic; replaced as a whole when anything of it changes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Topic {
+    pub id: Uuid,
+    pub name: Arc<str>,
+    pub internal: bool,
+    pub partitions: Vec<PartitionInfo>,
+    /// What was set for this topic; all else follows the broker's defaults.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// Where a partition is.
+#[derive(Clone, Debug)]
+pub struct PartitionInfo {
+    pub group: GroupId,
+    pub replicas: Vec<i32>,
+    pub leadership: Arc<Leadership>,
+}
+
+impl PartialEq for PartitionInfo {
+    /// Who leads is not part of what the controller decided.
+    fn eq(&self, other: &Self) -> bool {
+        self.group == other.group && self.replicas == other.replicas
+    }
+}
+
+/// Who leads, as the core that hosts the replica knows it. The one thing in an image that changes: Metadata answers from
+/// any core without asking the owner.
+#[derive(Debug)]
+pub struct Leadership {
+    epoch: AtomicI32,
+}
+
+impl Default for Leadership {
+    fn default() -> Self {
+        Self { epoch: AtomicI32::new(LeaderEpoch::NONE.0) }
+    }
+}
+
+impl Leadership {
+    pub fn epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.epoch.load(Ordering::Relaxed))
+    }
+
+    pub fn set_epoch(&self, epoch: LeaderEpoch) {
+        self.epoch.store(epoch.0, Ordering::Relaxed);
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broker {
+    pub node_id: i32,
+    pub endpoints: Vec<Endpoint>,
+    pub rack: Option<String>,
+}
+
+impl ClusterImage {
+    pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.topics.get(name)
+    }
+
+    pub fn topic_by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
+        self.topics.get(self.names.get(&id)?)
+    }
+
+    pub fn partition_count(&self) -> usize {
+        self.topics.values().map(|topic| topic.partitions.len()).sum()
+    }
+}
+
+impl Topic {
+    pub fn partition(&self, index: PartitionIndex) -> Option<&PartitionInfo> {
+        self.partitions.get(usize::try_from(index.0).ok()?)
+    }
+}

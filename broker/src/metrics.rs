@@ -1,0 +1,94 @@
+//! Counters and gauges that every core writes and the admin thread renders. Atomics, never waited for.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Only grows.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+/// A value as of now.
+#[derive(Default)]
+pub struct Gauge(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+impl Gauge {
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+pub struct CoreGauges {
+    pub connections: Gauge,
+    pub partitions: Gauge,
+    pub request_memory_bytes: Gauge,
+    pub wal_used_bytes: Gauge,
+    pub wal_gathered_bytes: Gauge,
+}
+
+/// Everything `GET /metrics` shows.
+pub struct Metrics {
+    pub requests: Counter,
+    pub request_bytes: Counter,
+    pub produced_batches: Counter,
+    pub produced_bytes: Counter,
+    pub fetched_bytes: Counter,
+    pub connections_opened: Counter,
+    pub connections_refused: Counter,
+    pub per_core: Vec<CoreGauges>,
+}
+
+impl Metrics {
+    pub fn new(cores: usize) -> Self {
+        Self {
+            requests: Counter::default(),
+            request_bytes: Counter::default(),
+            produced_batches: Counter::default(),
+            produced_bytes: Counter::default(),
+            fetched_bytes: Counter::default(),
+            connections_opened: Counter::default(),
+            connections_refused: Counter::default(),
+            per_core: (0..cores).map(|_| CoreGauges::default()).collect(),
+        }
+    }
+
+    /// Prometheus text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        let counters = [
+            ("requests_total", "Requests received", &self.requests),
+            ("request_bytes_total", "Bytes of requests received", &self.request_bytes),
+            ("produced_batches_total", "Record batches accepted", &self.produced_batches),
+            ("produced_bytes_total", "Bytes of record batches accepted", &self.produced_bytes),
+            ("fetched_bytes_total", "Bytes of record batches sent to consumers", &self.fetched_bytes),
+            ("connections_opened_total", "Connections accepted", &self.connections_opened),
+            ("connections_refused_total", "Connections refused by a limit", &self.connections_refused),
+        ];
+        for (name, help, counter) in counters {
+            let value = counter.0.load(Ordering::Relaxed);
+            let _ = writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} counter\nthalweg_{name} {value}");
+        }
+        type Read = fn(&CoreGauges) -> &Gauge;
+        let gauges: [(&str, &str, Read); 5] = [
+            ("connections", "Open connections", |core| &core.connections),
+            ("partitions", "Partition replicas hosted", |core| &core.partitions),
+            ("request_memory_bytes", "Bytes of requests not yet answered", |core| &core.request_memory_bytes),
+            ("wal_used_bytes", "Bytes of the write-ahead log that recovery would read", |core| &core.wal_used_bytes),
+            ("wal_gathered_bytes", "Bytes waiting to be written to the write-ahead log", |core| &core.wal_gathered_bytes),
+        ];
+        for (name, help, read) in gauges {
+            let _ = writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} gauge");
+            for (core, values) in self.per_core.iter().enumerate() {
+                let value = read(values).0.load(Ordering::Relaxed);
+                let _ = writeln!(text, "thalweg_{name}{{core=\"{core}\"}} {value}");
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,95 @@
+//! Sockets: who is connected to this core, and how frames come in and answers go out.
+
+mod connection;
+mod listener;
+mod output;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures::future::AbortHandle;
+
+pub use connection::serve;
+pub use listener::{bind, run_accept};
+
+/// The connections of one core.
+#[derive(Default)]
+pub struct Connections {
+    open: RefCell<HashMap<u64, Rc<Peer>>>,
+    next_id: Cell<u64>,
+}
+
+/// One client, as handlers and housekeeping see it.
+pub struct Peer {
+    pub id: u64,
+    pub address: SocketAddr,
+    /// Name of the listener it came in by: Metadata answers with that listener's advertised address.
+    pub listener: usize,
+    /// When the last whole request came in or the last answer went out.
+    active: Cell<Instant>,
+    /// When the frame that is being received began.
+    frame_began: Cell<Option<Instant>>,
+    requests_in_flight: Cell<usize>,
+    abort: AbortHandle,
+}
+
+impl Connections {
+    fn open(&self, address: SocketAddr, listener: usize, abort: AbortHandle) -> Rc<Peer> {
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        let peer = Rc::new(Peer {
+            id,
+            address,
+            listener,
+            active: Cell::new(Instant::now()),
+            frame_began: Cell::new(None),
+            requests_in_flight: Cell::new(0),
+            abort,
+        });
+        self.open.borrow_mut().insert(id, Rc::clone(&peer));
+        peer
+    }
+
+    fn close(&self, id: u64) {
+        self.open.borrow_mut().remove(&id);
+    }
+
+    pub fn count(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    /// Requests that were read and are not answered yet.
+    pub fn requests_in_flight(&self) -> usize {
+        self.open.borrow().values().map(|peer| peer.requests_in_flight.get()).sum()
+    }
+
+    /// Closes connections that said nothing for `idle_max`, and those that began a frame and never finished it.
+    pub fn reap(&self, now: Instant, idle_max: Duration, frame_max: Duration) {
+        for peer in self.open.borrow().values() {
+            let idle = peer.requests_in_flight.get() == 0 && now.duration_since(peer.active.get()) > idle_max;
+            let stuck = peer.frame_began.get().is_some_and(|began| now.duration_since(began) > frame_max);
+            if stuck {
+                tracing::warn!(client = %peer.address, "closing a connection whose request did not arrive whole within {frame_max:?}");
+            }
+            if idle || stuck {
+                peer.abort.abort();
+            }
+        }
+    }
+
+    /// Closes every connection.
+    pub fn close_all(&self) {
+        for peer in self.open.borrow().values() {
+            peer.abort.abort();
+        }
+    }
+}
+
+impl Peer {
+    fn touch(&self) {
+        self.active.set(Instant::now());
+    }
+}

@@ -1,0 +1,132 @@
+//! Producing: check the batch, check its producer's sequence, give it offsets, propose it.
+
+use bytes::{Bytes, BytesMut};
+use futures::channel::oneshot;
+use thalweg_protocol::error::ErrorCode;
+use thalweg_protocol::records::{ProduceRejection, TimestampType, stamp, validate_produced};
+use thalweg_protocol::{KafkaOffset, TimestampMs};
+use thalweg_storage::log::producers::SequenceCheck;
+use thalweg_storage::types::{EntryKind, LogEntry, RaftIndex, Term};
+
+use super::{Ack, Partition, Role};
+use crate::reactor::Core;
+
+/// acks=all, as a request says it.
+const ALL: i16 = -1;
+
+/// Where a batch came to lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    pub base_offset: KafkaOffset,
+    /// The broker's time for topics with LogAppendTime, else -1.
+    pub log_append_time: TimestampMs,
+    pub log_start_offset: KafkaOffset,
+}
+
+/// What became of a produced batch.
+pub enum Produced {
+    /// Appended; the receiver resolves once it is committed.
+    Pending(Appended, oneshot::Receiver<Result<(), ErrorCode>>),
+    Rejected(ProduceRejection),
+}
+
+/// Why a batch was not proposed.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("this replica does not lead")]
+    NotLeader,
+    #[error(transparent)]
+    Propose(#[from] thalweg_raft::ProposeError),
+}
+
+impl Partition {
+    /// Takes one partition's records of a produce request.
+    pub fn produce(&mut self, core: &Core, records: &Bytes, acks: i16, now: TimestampMs) -> Produced {
+        if !self.serves() {
+            return reject(ErrorCode::NotLeaderOrFollower, "this replica does not lead the partition");
+        }
+        if acks == ALL && self.config.min_insync_replicas > self.replicas {
+            let message = format!("{} replica(s) cannot satisfy min.insync.replicas", self.replicas);
+            return reject(ErrorCode::NotEnoughReplicas, &message);
+        }
+        if core.store.is_disk_full() {
+            return reject(ErrorCode::KafkaStorageError, "the disk is full; free space or lower retention");
+        }
+        let valid = match validate_produced(records, &self.rules, now) {
+            Ok(valid) => valid,
+            Err(rejection) => return Produced::Rejected(rejection),
+        };
+        if valid.header.attributes.is_transactional() {
+            return reject(ErrorCode::InvalidTxnState, "transactions are not served yet");
+        }
+        let check = self.log.borrow().producers().check(&valid.header);
+        match check {
+            SequenceCheck::Accept => {}
+            SequenceCheck::Duplicate { base_offset, timestamp } => {
+                let end = base_offset.plus(i64::from(valid.header.last_offset_delta) + 1);
+                return self.duplicate(base_offset, end, timestamp);
+            }
+            SequenceCheck::Reject(code) => return reject(code, "the batch does not follow its producer's last one"),
+        }
+        let log_append_time = match valid.header.attributes.timestamp_type() {
+            TimestampType::LogAppendTime => valid.header.max_timestamp,
+            TimestampType::CreateTime => TimestampMs::NONE,
+        };
+        let bytes = valid.bytes.len() as u64;
+        let base_offset = self.log.borrow().next_offset();
+        match self.lead_append(core, valid.bytes) {
+            Ok(_) => {}
+            Err(AppendError::NotLeader) => return reject(ErrorCode::NotLeaderOrFollower, "leadership was lost"),
+            Err(AppendError::Propose(error)) => return reject(ErrorCode::NotLeaderOrFollower, &error.to_string()),
+        }
+        core.shared.metrics.produced_batches.add(1);
+        core.shared.metrics.produced_bytes.add(bytes);
+        let appended = Appended { base_offset, log_append_time, log_start_offset: self.log_start_offset() };
+        Produced::Pending(appended, self.await_all())
+    }
+
+    /// Stamps a checked batch with the next offsets and this leader's epoch, and proposes it.
+    ///
+    /// The entry goes into the log at once, not only when the group hands it back at the end of the turn: the next batch
+    /// needs its offsets and its producer's sequence.
+    pub fn lead_append(&mut self, core: &Core, mut batch: BytesMut) -> Result<(RaftIndex, Term), AppendError> {
+        let (Role::Leader(term) | Role::Elected(term)) = self.role else { return Err(AppendError::NotLeader) };
+        stamp(&mut batch, self.log.borrow().next_offset(), term.leader_epoch());
+        let data = batch.freeze();
+        let (index, proposed_in) = core.propose(self.group, data.clone())?;
+        assert_eq!(proposed_in, term, "a proposal was accepted in another term than this partition leads in");
+        core.store.persist_entry(self.group, LogEntry { index, term, kind: EntryKind::Batch, data });
+        Ok((index, term))
+    }
+
+    /// Resolves once the high watermark is at `end`.
+    pub fn await_commit(&mut self, end: KafkaOffset) -> oneshot::Receiver<Result<(), ErrorCode>> {
+        let (sender, receiver) = oneshot::channel();
+        if self.high_watermark() >= end {
+            let _ = sender.send(Ok(()));
+        } else {
+            self.acks.push_back(Ack { end, sender });
+        }
+        receiver
+    }
+
+    /// Resolves once everything appended so far is committed.
+    pub fn await_all(&mut self) -> oneshot::Receiver<Result<(), ErrorCode>> {
+        let end = self.log.borrow().next_offset();
+        self.await_commit(end)
+    }
+
+    /// A batch that is in the log already is answered as it was the first time, once it is committed.
+    fn duplicate(&mut self, base_offset: KafkaOffset, end: KafkaOffset, timestamp: TimestampMs) -> Produced {
+        let log_append_time = match self.rules.timestamp_type {
+            TimestampType::LogAppendTime => timestamp,
+            TimestampType::CreateTime => TimestampMs::NONE,
+        };
+        let appended = Appended { base_offset, log_append_time, log_start_offset: self.log_start_offset() };
+        Produced::Pending(appended, self.await_commit(end))
+    }
+}
+
+fn reject(code: ErrorCode, message: &str) -> Produced {
+    Produced::Rejected(ProduceRejection { code, message: message.to_owned(), record_errors: Vec::new() })
+}

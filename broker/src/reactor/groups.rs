@@ -1,0 +1,165 @@
+//! Driving the group shards of a core: loading them from their partitions, proposing what they append, keeping time.
+
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use thalweg_protocol::{StrBytes, TimestampMs};
+use thalweg_protocol::error::ErrorCode;
+use thalweg_storage::types::GroupId;
+
+use super::core::Core;
+use crate::coordinator::group::{Effect, GroupConfig, GroupShard, ReplyToken, Response};
+use crate::coordinator::{Hosted, PendingAppend};
+use crate::errors;
+
+/// How much of a shard's log is read at a time.
+const LOAD_SIZE_BYTES: usize = 1024 * 1024;
+
+impl Core {
+    /// Has the shard of a partition handle an event, and gives the answer once there is one.
+    pub async fn ask_shard(
+        self: Rc<Self>,
+        group: GroupId,
+        handle: impl FnOnce(&mut GroupShard, ReplyToken, TimestampMs) -> Vec<Effect>,
+    ) -> Result<Response, ErrorCode> {
+        let hosted = self.shard(group).await?;
+        let (token, answer) = hosted.expect();
+        let effects = handle(&mut hosted.shard.borrow_mut(), token, self.now());
+        self.act_on(&hosted, effects);
+        answer.await.map_err(|_| ErrorCode::NotCoordinator)
+    }
+
+    /// The shard of a partition, loaded.
+    pub async fn shard(self: &Rc<Self>, group: GroupId) -> Result<Rc<Hosted>, ErrorCode> {
+        let hosted = match self.coordinators.get(group) {
+            Some(hosted) => hosted,
+            None => self.host_shard(group)?,
+        };
+        let mut seen = 0;
+        while !hosted.loaded.get() {
+            seen = hosted.ready.wait(seen).await;
+        }
+        Ok(hosted)
+    }
+
+    fn host_shard(self: &Rc<Self>, group: GroupId) -> Result<Rc<Hosted>, ErrorCode> {
+        let serves = self.with_partition(group, |partition| partition.serves());
+        if serves != Some(true) {
+            return Err(ErrorCode::NotCoordinator);
+        }
+        let shard = GroupShard::new(self.group_config(), uuid::Uuid::new_v4().as_u64_pair().1);
+        let (hosted, queue) = self.coordinators.host(group, shard);
+        glommio::spawn_local(Rc::clone(self).load_shard(Rc::clone(&hosted), queue)).detach();
+        Ok(hosted)
+    }
+
+    async fn load_shard(self: Rc<Self>, hosted: Rc<Hosted>, queue: mpsc::UnboundedReceiver<PendingAppend>) {
+        if let Err(code) = self.replay_shard(&hosted).await {
+            tracing::error!(group = %hosted.group, ?code, "a partition of __consumer_offsets cannot be read");
+            let effects = hosted.shard.borrow_mut().unload();
+            self.act_on(&hosted, effects);
+        } else {
+            let effects = hosted.shard.borrow_mut().loaded(self.now());
+            self.act_on(&hosted, effects);
+        }
+        hosted.loaded.set(true);
+        hosted.ready.raise();
+        self.report_appends(&hosted, queue).await;
+    }
+
+    async fn replay_shard(&self, hosted: &Hosted) -> Result<(), ErrorCode> {
+        let log = self.store.log(hosted.group).ok_or(ErrorCode::NotCoordinator)?;
+        let (mut position, end) = (log.borrow().log_start_offset(), log.borrow().high_watermark());
+        while position < end {
+            let read = thalweg_storage::log::read(&log, position, end, LOAD_SIZE_BYTES).await;
+            let read = read.map_err(|error| errors::of_storage(&error))?;
+            let before = position;
+            for piece in &read.batches {
+                hosted.shard.borrow_mut().load(piece).map_err(|error| {
+                    tracing::error!(%error, "a record of a group was not understood");
+                    ErrorCode::UnknownServerError
+                })?;
+                let next = thalweg_protocol::records::batches(piece).flatten().map(|batch| batch.header.next_offset());
+                position = next.max().unwrap_or(position).max(position);
+            }
+            if position == before {
+                return Err(ErrorCode::KafkaStorageError);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the shard what became of its writes, in their order.
+    async fn report_appends(&self, hosted: &Rc<Hosted>, mut queue: mpsc::UnboundedReceiver<PendingAppend>) {
+        while let Some((token, fate)) = queue.next().await {
+            let result = fate.await.unwrap_or(Err(ErrorCode::NotLeaderOrFollower));
+            let effects = hosted.shard.borrow_mut().appended(token, result, self.now());
+            self.act_on(hosted, effects);
+        }
+    }
+
+    fn act_on(&self, hosted: &Hosted, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Reply { token, response } => hosted.answer(token, *response),
+                Effect::Append { token, batch } => {
+                    let appended = self.with_partition(hosted.group, |partition| {
+                        partition.lead_append(self, BytesMut::from(batch)).map(|_| partition.await_all())
+                    });
+                    let fate = match appended {
+                        Some(Ok(fate)) => fate,
+                        _ => futures::channel::oneshot::channel().1,
+                    };
+                    // The queue ends with the shard itself.
+                    let _ = hosted.appends.unbounded_send((token, fate));
+                }
+            }
+        }
+    }
+
+    /// Lets the shards do what has become due.
+    pub(super) fn tick_groups(&self) {
+        let now = self.now();
+        for hosted in self.coordinators.all() {
+            let due = hosted.shard.borrow().next_deadline().is_some_and(|deadline| deadline <= now);
+            if due && hosted.loaded.get() {
+                let effects = hosted.shard.borrow_mut().tick(now);
+                self.act_on(&hosted, effects);
+            }
+        }
+    }
+
+    /// A topic is gone: so are the offsets that groups committed for it.
+    pub(super) fn forget_offsets(&self, topic: &str) {
+        let topics = [StrBytes::from_string(topic.to_owned())];
+        for hosted in self.coordinators.all().into_iter().filter(|hosted| hosted.loaded.get()) {
+            let effects = hosted.shard.borrow_mut().topics_deleted(&topics, self.now());
+            self.act_on(&hosted, effects);
+        }
+    }
+
+    /// The partition leaves this core: everybody who waits for its groups is told.
+    pub(super) fn drop_shard(&self, group: GroupId) {
+        if let Some(hosted) = self.coordinators.remove(group) {
+            let effects = hosted.shard.borrow_mut().unload();
+            self.act_on(&hosted, effects);
+            hosted.appends.close_channel();
+        }
+    }
+
+    fn group_config(&self) -> GroupConfig {
+        let config = &self.shared.config;
+        GroupConfig {
+            session_timeout_ms_min: config.group_min_session_timeout_ms,
+            session_timeout_ms_max: config.group_max_session_timeout_ms,
+            initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+            group_size_max: config.group_max_size,
+            offset_metadata_size_max_bytes: config.offset_metadata_max_bytes,
+            offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
+            offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+            ..GroupConfig::default()
+        }
+    }
+}

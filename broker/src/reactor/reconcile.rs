@@ -1,0 +1,211 @@
+//! Making a core's partitions what the newest image says: creating, removing, reconfiguring.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use imbl::ordmap::DiffItem;
+use thalweg_protocol::{NodeId, PartitionIndex};
+use thalweg_raft::{GroupRestore, raft_id};
+use thalweg_storage::log::{LogDescriptor, LogPoint};
+use thalweg_storage::store::RecoveredGroup;
+use thalweg_storage::types::{GroupId, HardState, Term};
+
+use super::core::Core;
+use super::mesh::Stopping;
+use super::fatal;
+use crate::metadata::{ClusterImage, PartitionInfo, Topic};
+use crate::partition::Partition;
+
+impl Core {
+    /// Takes a newer image; the partitions follow in the background.
+    pub(crate) fn adopt(&self, image: Arc<ClusterImage>) {
+        if image.version >= self.image.borrow().version {
+            self.image.replace(image);
+            self.adopted.raise();
+        }
+    }
+
+    /// Waits until every core has carried out an image of at least this version.
+    pub(crate) async fn settle(self: &Rc<Self>, version: u64) -> Result<(), Stopping> {
+        let waits = self.cores().map(|target| {
+            self.on(target, move |core| async move {
+                let mut seen = core.settled.count();
+                while core.settled_version.get() < version {
+                    seen = core.settled.wait(seen).await;
+                }
+            })
+        });
+        futures::future::try_join_all(waits).await.map(drop)
+    }
+
+    /// Carries out image after image.
+    pub(crate) async fn run_reconcile(self: Rc<Self>) {
+        let mut done = Arc::new(ClusterImage::default());
+        let mut seen = 0;
+        loop {
+            seen = self.adopted.wait(seen).await;
+            let image = self.image();
+            self.reconcile(&done, &image).await;
+            self.settled_version.set(image.version);
+            self.settled.raise();
+            done = image;
+        }
+    }
+
+    async fn reconcile(&self, before: &ClusterImage, image: &ClusterImage) {
+        if before.broker_configs != image.broker_configs {
+            self.take_settings(image);
+        }
+        let mut new = Vec::new();
+        for change in before.topics.diff(&image.topics) {
+            match change {
+                DiffItem::Add(_, topic) => new.extend(self.mine(topic, 0)),
+                DiffItem::Remove(_, topic) => self.drop_topic(topic),
+                DiffItem::Update { old: (_, old), new: (_, topic) } if old.id != topic.id => {
+                    self.drop_topic(old);
+                    new.extend(self.mine(topic, 0));
+                }
+                DiffItem::Update { old: (_, old), new: (_, topic) } => {
+                    self.reconfigure(topic);
+                    new.extend(self.mine(topic, old.partitions.len()));
+                }
+            }
+        }
+        if before.version == 0 {
+            self.drop_strays(image);
+        }
+        for (topic, index) in &new {
+            self.host(topic, *index).await;
+        }
+        self.await_leaders(new.iter().filter_map(|(topic, index)| Some(topic.partition(*index)?.group)).collect()).await;
+    }
+
+    /// Brokers' settings were changed while they ran: every topic's defaults may be others now.
+    fn take_settings(&self, image: &ClusterImage) {
+        let node_id = self.shared.config.node_id.0;
+        let set = |resource: Option<i32>| image.broker_configs.get(&resource).cloned().unwrap_or_default();
+        match self.shared.config.with_dynamic(set(Some(node_id)), set(None)) {
+            Ok(config) => drop(self.live_config.replace(Arc::new(config))),
+            Err(error) => return tracing::error!(%error, "a broker setting cannot be taken over"),
+        }
+        for topic in image.topics.values() {
+            self.reconfigure(topic);
+        }
+    }
+
+    /// The partitions of a topic, from index `from` on, that this core hosts.
+    fn mine(&self, topic: &Arc<Topic>, from: usize) -> Vec<(Arc<Topic>, PartitionIndex)> {
+        let me = self.shared.config.node_id.0;
+        let hosted = |info: &PartitionInfo| self.owner(info.group) == self.id && info.replicas.contains(&me);
+        let indexed = topic.partitions.iter().enumerate().skip(from).filter(|(_, info)| hosted(info));
+        indexed
+            .filter_map(|(index, _)| Some((Arc::clone(topic), PartitionIndex(i32::try_from(index).ok()?))))
+            .collect()
+    }
+
+    /// Creates the replica, or gives the recovered one its topic.
+    async fn host(&self, topic: &Arc<Topic>, index: PartitionIndex) {
+        let Some(info) = topic.partition(index) else { return };
+        if self.with_partition(info.group, |partition| partition.attach(topic, &self.config())).is_some() {
+            return;
+        }
+        let voters = info.replicas.iter().map(|node| raft_id(NodeId(*node))).collect();
+        let descriptor = LogDescriptor {
+            topic_id: *topic.id.as_bytes(),
+            topic: topic.name.to_string(),
+            partition: index,
+            dir: self.shared.place(&topic.name, index),
+            voters,
+            created: self.now(),
+            start: LogPoint::default(),
+        };
+        self.create_group(info.group, descriptor).await;
+        self.with_partition(info.group, |partition| partition.attach(topic, &self.config()));
+    }
+
+    /// Creates a new, empty group on this core and has it elect its leader.
+    pub(crate) async fn create_group(&self, group: GroupId, descriptor: LogDescriptor) {
+        let log = match self.store.create(group, descriptor.clone(), self.config().topic_config_default().log_config()).await {
+            Ok(log) => log,
+            Err(error) => {
+                fatal(&format!("cannot create {}-{}: {error}", descriptor.topic, descriptor.partition));
+            }
+        };
+        self.open_group(RecoveredGroup { group, descriptor, hard_state: HardState::default(), log });
+    }
+
+    /// Puts a group, new or recovered, under Raft.
+    pub(crate) fn open_group(&self, recovered: RecoveredGroup) {
+        let RecoveredGroup { group, descriptor, hard_state, log } = recovered;
+        let restore = {
+            let log = log.borrow();
+            let entries: Vec<_> = log.entries_in_memory().cloned().collect();
+            let first_index = entries.first().map_or(log.last_index().next(), |entry| entry.index);
+            GroupRestore {
+                hard_state,
+                voters: descriptor.voters.clone(),
+                first_index,
+                previous_term: log.term_at(first_index.previous()).unwrap_or(Term::ZERO),
+                entries,
+                last_index: log.last_index(),
+                applied: first_index.previous(),
+                ..GroupRestore::default()
+            }
+        };
+        self.partitions.borrow_mut().insert(group, Partition::open(group, log, &self.config()));
+        let mut raft = self.raft.borrow_mut();
+        if let Err(error) = raft.open(group, restore).and_then(|()| raft.campaign(group)) {
+            fatal(&format!("the Raft group of {}-{} cannot start: {error}", descriptor.topic, descriptor.partition));
+        }
+        self.turn.raise();
+    }
+
+    /// Waits until the groups lead and have applied an entry of their own term.
+    pub(crate) async fn await_leaders(&self, mut groups: Vec<GroupId>) {
+        let mut seen = self.progress.count();
+        loop {
+            groups.retain(|group| self.with_partition(*group, |partition| !partition.serves()).unwrap_or(false));
+            if groups.is_empty() {
+                return;
+            }
+            seen = self.progress.wait(seen).await;
+        }
+    }
+
+    fn reconfigure(&self, topic: &Arc<Topic>) {
+        for (topic, index) in self.mine(topic, 0) {
+            if let Some(info) = topic.partition(index) {
+                self.with_partition(info.group, |partition| partition.attach(&topic, &self.config()));
+            }
+        }
+    }
+
+    fn drop_topic(&self, topic: &Arc<Topic>) {
+        self.forget_offsets(&topic.name);
+        for (topic, index) in self.mine(topic, 0) {
+            if let Some(info) = topic.partition(index) {
+                self.drop_group(info.group);
+            }
+        }
+    }
+
+    /// Replicas found on disk that the image knows nothing of: their topic was deleted while this node was down.
+    fn drop_strays(&self, image: &ClusterImage) {
+        let known: std::collections::HashSet<GroupId> =
+            image.topics.values().flat_map(|topic| topic.partitions.iter().map(|info| info.group)).collect();
+        let here: Vec<GroupId> = self.partitions.borrow().keys().copied().collect();
+        for group in here.into_iter().filter(|group| *group != crate::controller::GROUP && !known.contains(group)) {
+            tracing::info!(%group, "removing a replica whose topic is gone");
+            self.drop_group(group);
+        }
+    }
+
+    fn drop_group(&self, group: GroupId) {
+        self.drop_shard(group);
+        self.raft.borrow_mut().close(group);
+        if let Some(partition) = self.partitions.borrow_mut().remove(&group) {
+            partition.borrow_mut().close();
+        }
+        self.store.remove(group);
+    }
+}

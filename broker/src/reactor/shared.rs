@@ -1,0 +1,90 @@
+//! What all cores may read: fixed at start, or counted with atomics. Nothing here is waited for.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// Shared by all cores and the admin thread.
+pub struct Shared {
+    pub config: Config,
+    pub cores: usize,
+    pub cluster_id: String,
+    pub metrics: Metrics,
+    /// Set once the node serves; `GET /ready` reads it.
+    pub ready: AtomicBool,
+    /// Set when the process is to stop.
+    pub stopping: AtomicBool,
+    pub admission: Admission,
+}
+
+/// Counts connections: per core, so that a new one goes where there are fewest, and per address, for the limits.
+pub struct Admission {
+    per_core: Vec<AtomicUsize>,
+    per_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("max.connections ({0}) is reached")]
+    Total(usize),
+    #[error("max.connections.per.ip ({0}) is reached for this address")]
+    Address(usize),
+}
+
+impl Admission {
+    pub fn new(cores: usize) -> Self {
+        Self { per_core: (0..cores).map(|_| AtomicUsize::new(0)).collect(), per_address: Mutex::default() }
+    }
+
+    /// Takes a place for a connection from `address` and says which core should have it.
+    pub fn admit(&self, address: IpAddr, total_max: usize, per_address_max: usize) -> Result<usize, Refusal> {
+        let counts = self.per_core.iter().map(|count| count.load(Ordering::Relaxed));
+        if counts.clone().sum::<usize>() >= total_max {
+            return Err(Refusal::Total(total_max));
+        }
+        let mut addresses = self.lock();
+        let here = addresses.entry(address).or_default();
+        if *here >= per_address_max {
+            return Err(Refusal::Address(per_address_max));
+        }
+        *here += 1;
+        let core = counts.enumerate().min_by_key(|(_, count)| *count).map_or(0, |(core, _)| core);
+        if let Some(count) = self.per_core.get(core) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(core)
+    }
+
+    pub fn release(&self, core: usize, address: IpAddr) {
+        if let Some(count) = self.per_core.get(core) {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+        let mut addresses = self.lock();
+        if let Some(here) = addresses.get_mut(&address) {
+            *here -= 1;
+            if *here == 0 {
+                addresses.remove(&address);
+            }
+        }
+    }
+
+    pub fn connections(&self) -> usize {
+        self.per_core.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+        // A panic on another thread ends the process; counts are still whole.
+        self.per_address.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,204 @@
+//! From nothing to serving: opening each core's storage, electing, reading the controller's log, registering the node.
+
+use std::cell::{Cell, RefCell};
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use glommio::channels::channel_mesh::{FullMesh, MeshBuilder};
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use thalweg_protocol::PartitionIndex;
+use thalweg_raft::{MultiRaft, raft_id};
+use thalweg_storage::log::{LogDescriptor, LogPoint};
+use thalweg_storage::store::{RecoveredGroup, Store};
+
+use super::budget::Budget;
+use super::core::{Core, CoreId};
+use super::mesh::{Envelope, Mesh};
+use super::shared::Shared;
+use super::signal::Signal;
+use super::{fatal, stop};
+use crate::controller::{Command, Controller, GROUP, LOG_TOPIC};
+use crate::limits::MESH_QUEUE_MESSAGES_MAX;
+use crate::metadata::ClusterImage;
+use crate::net;
+
+/// The running reactors.
+pub struct Node {
+    handles: Vec<ExecutorJoinHandle<()>>,
+}
+
+impl Node {
+    /// Waits until every core has stopped.
+    pub fn join(self) -> Result<(), String> {
+        for handle in self.handles {
+            handle.join().map_err(|error| format!("a reactor ended badly: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Starts a reactor per core. `listeners` are bound already and belong to the first core.
+pub fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>) -> Result<Node, String> {
+    let mesh: FullMesh<Envelope> = MeshBuilder::full(shared.cores, MESH_QUEUE_MESSAGES_MAX);
+    let mut listeners = Some(listeners);
+    let mut handles = Vec::with_capacity(shared.cores);
+    for core in 0..shared.cores {
+        let placement = if shared.config.cpu_pin { Placement::Fixed(core) } else { Placement::Unbound };
+        let (shared, mesh) = (Arc::clone(shared), mesh.clone());
+        let listeners = listeners.take().unwrap_or_default();
+        let handle = LocalExecutorBuilder::new(placement)
+            .name(&format!("core-{core}"))
+            .io_memory(IO_MEMORY_BYTES)
+            .spawn(move || run(shared, mesh, listeners))
+            .map_err(|error| format!("cannot start the reactor of core {core}: {error}; {}", crate::preflight::HINT))?;
+        handles.push(handle);
+    }
+    Ok(Node { handles })
+}
+
+/// Memory that each reactor registers with the kernel for direct I/O; larger buffers come from the allocator.
+const IO_MEMORY_BYTES: usize = 4 * 1024 * 1024;
+
+/// A core's whole life.
+async fn run(shared: Arc<Shared>, mesh: FullMesh<Envelope>, listeners: Vec<TcpListener>) {
+    let (senders, receivers) = match mesh.join().await {
+        Ok(ends) => ends,
+        Err(error) => fatal(&format!("the mesh between cores cannot be built: {error}")),
+    };
+    let id = CoreId(senders.peer_id());
+    let (store, recovered) = open_store(&shared, id).await;
+    let mesh = Mesh::new(id, shared.cores, senders);
+    let core = Rc::new(make_core(id, Arc::clone(&shared), store, mesh));
+    core.run_mesh(receivers);
+    core.run_background();
+    core.open_groups(recovered).await;
+    if id == CoreId::FIRST {
+        core.lead_the_way(listeners).await;
+    }
+    core.serve_until_stopped().await;
+}
+
+async fn open_store(shared: &Arc<Shared>, id: CoreId) -> (Store, Vec<RecoveredGroup>) {
+    let disk = thalweg_storage::io::glommio_disk();
+    match Store::open(disk, shared.config.store_config(id.0, shared.cores)).await {
+        Ok(opened) => opened,
+        Err(error) => fatal(&format!("core {} cannot open its storage: {error}", id.0)),
+    }
+}
+
+fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core {
+    let config = &shared.config;
+    let raft = MultiRaft::new(config.raft_config(id.0));
+    Core {
+        id,
+        store,
+        image: RefCell::new(Arc::new(ClusterImage::default())),
+        live_config: RefCell::new(Arc::new(config.clone())),
+        connections: net::Connections::default(),
+        fetch_sessions: RefCell::new(crate::handlers::fetch_session::FetchSessions::new(
+            id,
+            shared.cores,
+            config.fetch_session_slots / shared.cores,
+        )),
+        coordinators: crate::coordinator::Coordinators::default(),
+        controller: (id == CoreId::FIRST).then(Controller::default),
+        request_memory: Budget::new(config.request_memory_bytes_per_core(shared.cores)),
+        mesh,
+        raft: RefCell::new(raft),
+        partitions: RefCell::default(),
+        turn: Signal::default(),
+        unpersisted: RefCell::default(),
+        progress: Signal::default(),
+        adopted: Signal::default(),
+        settled_version: Cell::new(0),
+        settled: Signal::default(),
+        watches: RefCell::default(),
+        next_watch: Cell::new(0),
+        producer_ids: Cell::default(),
+        shared,
+    }
+}
+
+impl Core {
+    /// Spawns what runs for the whole life of a core.
+    fn run_background(self: &Rc<Self>) {
+        let store = self.store.clone();
+        let wal = store.wal().clone();
+        let this = Rc::clone(self);
+        glommio::spawn_local(async move {
+            if let Err(error) = wal.run().await
+                && !this.shared.is_stopping()
+            {
+                fatal(&format!("the write-ahead log of core {} failed: {error}", this.id.0));
+            }
+        })
+        .detach();
+        let this = Rc::clone(self);
+        glommio::spawn_local(async move {
+            if let Err(error) = store.run().await
+                && !this.shared.is_stopping()
+            {
+                fatal(&format!("the storage of core {} failed: {error}", this.id.0));
+            }
+        })
+        .detach();
+        glommio::spawn_local(Rc::clone(self).run_turns()).detach();
+        glommio::spawn_local(Rc::clone(self).run_persisted()).detach();
+        glommio::spawn_local(Rc::clone(self).run_ticks()).detach();
+        glommio::spawn_local(Rc::clone(self).run_reconcile()).detach();
+        glommio::spawn_local(Rc::clone(self).run_housekeeping()).detach();
+    }
+
+    /// Opens what was found on disk, and on the first core the controller's group, new if need be.
+    async fn open_groups(&self, recovered: Vec<RecoveredGroup>) {
+        for group in recovered {
+            self.open_group(group);
+        }
+        if self.id == CoreId::FIRST && self.partition(GROUP).is_none() {
+            let index = PartitionIndex(0);
+            let descriptor = LogDescriptor {
+                topic_id: *uuid::Uuid::from_u128(1).as_bytes(),
+                topic: LOG_TOPIC.to_owned(),
+                partition: index,
+                dir: self.shared.place(LOG_TOPIC, index),
+                voters: vec![raft_id(self.shared.config.node_id)],
+                created: self.now(),
+                start: LogPoint::default(),
+            };
+            self.create_group(GROUP, descriptor).await;
+        }
+    }
+
+    /// The first core's part: the controller, this broker's registration, and the doors.
+    async fn lead_the_way(self: &Rc<Self>, listeners: Vec<TcpListener>) {
+        self.await_leaders(vec![GROUP]).await;
+        glommio::spawn_local(Rc::clone(self).run_publisher()).detach();
+        self.load_controller().await;
+        let register = Command::RegisterBroker {
+            node_id: self.shared.config.node_id.0,
+            endpoints: self.shared.config.endpoints(),
+            rack: self.shared.config.broker_rack.clone(),
+        };
+        if let Err(error) = self.change(register).await {
+            fatal(&format!("this broker cannot register with the controller: {error}"));
+        }
+        for (index, listener) in listeners.into_iter().enumerate() {
+            glommio::spawn_local(net::run_accept(Rc::clone(self), listener, index)).detach();
+        }
+        self.shared.ready.store(true, Ordering::Release);
+        tracing::info!(
+            topics = self.image().topics.len(),
+            partitions = self.image().partition_count(),
+            "serving clients"
+        );
+    }
+
+    async fn serve_until_stopped(self: &Rc<Self>) {
+        while !self.shared.is_stopping() {
+            glommio::timer::sleep(stop::LOOK_INTERVAL).await;
+        }
+        self.stop().await;
+    }
+}

@@ -1,0 +1,49 @@
+//! Stopping without losing anything, and the periodic chores of a core that serves.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use crate::limits::{FRAME_RECEIVE_TIME_MAX, HOUSEKEEPING_INTERVAL};
+
+/// How often a core looks whether it should stop.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long requests under way get to be answered when the process stops.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+
+impl Core {
+    /// Answers what is under way, closes the connections, and brings the log to a clean end.
+    pub(super) async fn stop(self: &Rc<Self>) {
+        let began = Instant::now();
+        while self.connections.requests_in_flight() > 0 && began.elapsed() < DRAIN_TIME_MAX {
+            self.wake_all_watches();
+            glommio::timer::sleep(LOOK_INTERVAL).await;
+        }
+        self.connections.close_all();
+        self.take_turn();
+        if let Err(error) = self.store.close().await {
+            tracing::error!(core = self.id.0, "the log could not be closed cleanly, the next start will recover it: {error}");
+        }
+    }
+
+    pub(super) async fn run_housekeeping(self: Rc<Self>) {
+        loop {
+            glommio::timer::sleep(HOUSEKEEPING_INTERVAL).await;
+            let idle_max = self.shared.config.connections_max_idle;
+            self.connections.reap(Instant::now(), idle_max, FRAME_RECEIVE_TIME_MAX);
+            self.tick_groups();
+            self.report();
+        }
+    }
+
+    /// Copies this core's figures to where the admin thread reads them.
+    fn report(&self) {
+        let Some(gauges) = self.shared.metrics.per_core.get(self.id.0) else { return };
+        gauges.connections.set(self.connections.count() as u64);
+        gauges.partitions.set(self.partitions.borrow().len() as u64);
+        gauges.request_memory_bytes.set(self.request_memory.used_bytes() as u64);
+        gauges.wal_used_bytes.set(self.store.wal().used_bytes());
+        gauges.wal_gathered_bytes.set(self.store.wal().gathered_bytes() as u64);
+    }
+}

@@ -1,0 +1,114 @@
+//! A turn: everything the Raft groups of this core want done, taken up at once, so that all of it shares one WAL write.
+
+use std::rc::Rc;
+
+use thalweg_raft::GroupReady;
+use thalweg_storage::types::GroupId;
+
+use super::core::Core;
+use super::fatal;
+
+impl Core {
+    /// Proposes a stamped batch to a group and asks for a turn.
+    pub fn propose(
+        &self,
+        group: GroupId,
+        batch: bytes::Bytes,
+    ) -> Result<(thalweg_storage::types::RaftIndex, thalweg_storage::types::Term), thalweg_raft::ProposeError> {
+        let proposed = self.raft.borrow_mut().propose(group, batch)?;
+        self.turn.raise();
+        Ok(proposed)
+    }
+
+    /// Takes turns whenever somebody asked for one. Whatever is ready to run goes first: that is how batches gather.
+    pub(crate) async fn run_turns(self: Rc<Self>) {
+        let mut seen = 0;
+        loop {
+            seen = self.turn.wait(seen).await;
+            glommio::yield_if_needed().await;
+            self.take_turn();
+        }
+    }
+
+    /// Acts on what the groups have ready until they have nothing more, then lets the WAL write.
+    pub(crate) fn take_turn(&self) {
+        loop {
+            let readies = self.raft.borrow_mut().take_ready();
+            if readies.is_empty() {
+                break;
+            }
+            for ready in readies {
+                self.act(ready);
+            }
+        }
+        self.store.wal().flush();
+    }
+
+    fn act(&self, ready: GroupReady) {
+        let GroupReady { group, number, role, entries, hard_state, must_persist, committed, .. } = ready;
+        let log = self.store.log(group);
+        for entry in entries {
+            // A leader put its own proposals into the log when it made them.
+            let held = log.as_ref().is_some_and(|log| log.borrow().term_at(entry.index) == Some(entry.term));
+            if !held {
+                self.store.persist_entry(group, entry);
+            }
+        }
+        // After the entries: a new leader goes on from the end of the log they make.
+        if let Some(role) = role {
+            self.with_partition(group, |partition| partition.role_changed(&role));
+            self.progress.raise();
+        }
+        if let Some(state) = hard_state {
+            self.store.persist_hard_state(group, state);
+        }
+        if must_persist {
+            self.unpersisted.borrow_mut().push_back((self.store.wal().last_appended(), group, number));
+        } else {
+            self.raft.borrow_mut().persisted(group, number);
+        }
+        if !committed.is_empty() {
+            self.apply(group, committed);
+        }
+    }
+
+    fn apply(&self, group: GroupId, committed: Vec<thalweg_storage::types::LogEntry>) {
+        let applied = self.with_partition(group, |partition| partition.apply(&committed));
+        self.progress.raise();
+        if applied.is_some()
+            && let Some(controller) = self.controller.as_ref().filter(|_| group == crate::controller::GROUP)
+        {
+            controller.apply(&committed);
+        }
+    }
+
+    /// Tells the groups what has reached the device, in order, and takes the turn that this makes possible.
+    pub(crate) async fn run_persisted(self: Rc<Self>) {
+        let mut seen = self.store.wal().durable();
+        loop {
+            seen = match self.store.wal().wait_durable(seen).await {
+                Ok(durable) => durable,
+                Err(_) if self.shared.is_stopping() => return,
+                Err(error) => fatal(&format!("the write-ahead log of core {} failed: {error}", self.id.0)),
+            };
+            loop {
+                let next = match self.unpersisted.borrow().front() {
+                    Some((sequence, group, number)) if *sequence <= seen => (*group, *number),
+                    _ => break,
+                };
+                self.unpersisted.borrow_mut().pop_front();
+                self.raft.borrow_mut().persisted(next.0, next.1);
+            }
+            self.take_turn();
+        }
+    }
+
+    /// Raft's clock.
+    pub(crate) async fn run_ticks(self: Rc<Self>) {
+        loop {
+            glommio::timer::sleep(crate::limits::RAFT_TICK_INTERVAL).await;
+            self.raft.borrow_mut().tick();
+            self.turn.raise();
+        }
+    }
+}
