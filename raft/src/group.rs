@@ -94,7 +94,10 @@ impl Group {
     }
 
     pub(crate) fn has_work(&self) -> bool {
-        self.node.has_ready() || !self.released.is_empty() || self.new_members.is_some() || self.node.store().has_asked()
+        self.node.has_ready()
+            || !self.released.is_empty()
+            || self.new_members.is_some()
+            || self.node.store().has_asked()
     }
 
     /// One tick of the clock.

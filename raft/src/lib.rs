@@ -20,6 +20,11 @@
 //! Several readies of one group may be in flight. On restart, everything up to the last durable write must be there, and
 //! nothing behind a hole.
 
+#![expect(
+    clippy::field_reassign_with_default,
+    reason = "that is how the library's protobuf structs are meant to be filled"
+)]
+
 mod admit;
 mod config;
 mod convert;
@@ -28,6 +33,7 @@ mod group;
 mod membership;
 mod message;
 mod multi;
+mod queue;
 mod ready;
 mod tail;
 mod terms;

@@ -9,6 +9,7 @@ use thalweg_storage::types::{LogEntry, RaftIndex};
 
 use crate::convert;
 use crate::message::PeerSnapshot;
+use crate::queue::pop_front_if;
 use crate::terms::TermRuns;
 
 /// Reads that wait for the disk, in one group. There are as many as lagging followers; more are dropped, and asked
@@ -129,7 +130,9 @@ impl Tail {
     /// The answer to the read that was reported, if `low` is that one's: whom to tell.
     pub(crate) fn fetched(&mut self, low: u64, entries: Vec<LogEntry>) -> Vec<GetEntriesContext> {
         let asked = self.asked.get_mut();
-        let Some(read) = asked.reads.pop_front_if(|read| read.reported && read.low == low) else { return Vec::new() };
+        let Some(read) = pop_front_if(&mut asked.reads, |read| read.reported && read.low == low) else {
+            return Vec::new();
+        };
         let fits = entries.iter().zip(low..).all(|(entry, index)| {
             entry.index.0 == index && index < read.high && self.terms.at(index) == Some(entry.term.0)
         });

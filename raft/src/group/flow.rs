@@ -9,6 +9,7 @@ use super::{Applying, Group, Unpersisted};
 use crate::convert;
 use crate::membership::{Membership, MembershipChange};
 use crate::message::PeerMessage;
+use crate::queue::pop_front_if;
 use crate::ready::{GroupReady, GroupSnapshot, ReadyNumber};
 
 impl Group {
@@ -110,7 +111,7 @@ impl Group {
 
     /// Applies in order, as far as it waits for no ready behind this one.
     fn apply_up_to(&mut self, persisted: u64) {
-        while let Some(next) = self.applying.pop_front_if(|next| next.after <= persisted) {
+        while let Some(next) = pop_front_if(&mut self.applying, |next| next.after <= persisted) {
             for change in &next.changes {
                 self.apply_membership(change);
             }
@@ -139,7 +140,7 @@ impl Group {
             return;
         }
         let mut done = 0;
-        while let Some(one) = self.unpersisted.pop_front_if(|one| one.number <= number.0 || !one.must_persist) {
+        while let Some(one) = pop_front_if(&mut self.unpersisted, |one| one.number <= number.0 || !one.must_persist) {
             done = one.number;
             self.durable_commit = self.durable_commit.max(one.commit);
             self.released.extend(one.messages);

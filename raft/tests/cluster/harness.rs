@@ -76,7 +76,8 @@ impl Cluster {
     /// A node that knows these members; it starts at once.
     pub(crate) fn add(&mut self, id: u64, members: Membership) {
         let disk = Disk::new(members);
-        let node = Node { raft: None, disk, applied: Default::default(), hashes: BTreeMap::new(), reads: VecDeque::new() };
+        let node =
+            Node { raft: None, disk, applied: Default::default(), hashes: BTreeMap::new(), reads: VecDeque::new() };
         self.nodes.insert(id, node);
         self.restart(id);
     }
@@ -144,7 +145,8 @@ impl Cluster {
     fn act(&mut self, id: u64, ready: GroupReady) {
         self.note("ready", &(id, &ready));
         let node = self.nodes.get_mut(&id).unwrap();
-        self.seen.truncations += usize::from(ready.entries.first().is_some_and(|it| it.index <= node.disk.view().last()));
+        self.seen.truncations +=
+            usize::from(ready.entries.first().is_some_and(|it| it.index <= node.disk.view().last()));
         if let Some(snapshot) = &ready.snapshot {
             self.seen.snapshots += 1;
             node.applied = (snapshot.index, u64::from_le_bytes(snapshot.data[..].try_into().unwrap()));

@@ -63,7 +63,9 @@ fn run_command(cluster: &mut Cluster, line: &str) -> String {
         "compact" => cluster.compact(id(), RaftIndex(number(words[2]))),
         "status" => return status(cluster),
         "log" => return log(cluster, id()),
-        "network" => return cluster.network.iter().map(|it| format!("{}->{} {}\n", it.from, it.to, kind(&it.bytes))).collect(),
+        "network" => {
+            return cluster.network.iter().map(|it| format!("{}->{} {}\n", it.from, it.to, kind(&it.bytes))).collect();
+        }
         other => panic!("unknown command `{other}`"),
     }
     cluster.check_logs();
@@ -116,10 +118,12 @@ fn log(cluster: &Cluster, id: u64) -> String {
 }
 
 fn kind(bytes: &Bytes) -> String {
-    let limits = thalweg_raft::MessageLimits { entries_max: 1000, entry_size_max_bytes: 1000, snapshot_size_max_bytes: 1000 };
+    let limits =
+        thalweg_raft::MessageLimits { entries_max: 1000, entry_size_max_bytes: 1000, snapshot_size_max_bytes: 1000 };
     let message = thalweg_raft::decode_message(bytes.clone(), &limits).unwrap().1;
     let reject = if message.reject { " reject" } else { "" };
-    let entries = if message.entries.is_empty() { String::new() } else { format!(" entries={}", message.entries.len()) };
+    let entries =
+        if message.entries.is_empty() { String::new() } else { format!(" entries={}", message.entries.len()) };
     format!("{:?} term={} index={}{entries}{reject}", message.kind, message.term, message.index)
 }
 

@@ -181,7 +181,11 @@ impl Run {
         }
         for id in ids {
             let members = self.cluster.with(id, |raft| raft.membership(GROUP)).flatten();
-            println!("{id}: {:?} {members:?} {:?}", self.cluster.status(id), self.cluster.nodes[&id].disk.view().entries);
+            println!(
+                "{id}: {:?} {members:?} {:?}",
+                self.cluster.status(id),
+                self.cluster.nodes[&id].disk.view().entries
+            );
         }
         panic!("no progress after healing");
     }
