@@ -56,7 +56,7 @@ fn external(suite: &'static str, checks_min: usize, tools: &[Tool], command: imp
 }
 
 fn java_installed() -> std::path::PathBuf {
-    install("java", &[JAVA, MAVEN], |dir| {
+    install("java", &[JAVA, MAVEN], &["pom.xml", "src"], |dir| {
         let mut maven = Command::new("mvn");
         maven.args(["-B", "-q", "-f"]).arg(source_dir("java").join("pom.xml"));
         maven.arg(format!("-Dthalweg.build={}", dir.display())).arg("process-classes");
@@ -95,7 +95,7 @@ fn kcat() {
 
 fn go(suite: &'static str, client: &str, checks_min: usize) {
     external(suite, checks_min, &[GO], || {
-        let dir = install("go", &[GO], |dir| {
+        let dir = install("go", &[GO], &["."], |dir| {
             let mut build = Command::new("go");
             build.args(["build", "-buildvcs=false", "-mod=readonly", "-o"]).arg(dir.join("suite")).arg(".");
             build.current_dir(source_dir("go"));
@@ -119,7 +119,7 @@ fn sarama() {
 
 fn python(suite: &'static str, program: &str, checks_min: usize) {
     external(suite, checks_min, &[PYTHON], || {
-        let dir = install("python", &[PYTHON], |dir| {
+        let dir = install("python", &[PYTHON], &["requirements.txt"], |dir| {
             let mut venv = Command::new("python3");
             venv.args(["-m", "venv"]).arg(dir.join("venv"));
             let mut pip = Command::new(dir.join("venv/bin/pip"));
@@ -153,7 +153,7 @@ fn aiokafka() {
 fn kafkajs() {
     external("kafkajs", 19, &[NODE, NPM], || {
         let source = source_dir("node");
-        let dir = install("node", &[NODE, NPM], |dir| {
+        let dir = install("node", &[NODE, NPM], &["package.json", "package-lock.json"], |dir| {
             for file in ["package.json", "package-lock.json"] {
                 std::fs::copy(source.join(file), dir.join(file)).unwrap();
             }

@@ -69,16 +69,17 @@ pub fn source_dir(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
-/// Installs what a suite needs into `target/clients/<name>`, unless what stands there came from the same sources and
-/// tools. `steps` gets the directory and gives the commands to run in it. Two test runs take turns.
-pub fn install(name: &str, tools: &[Tool], steps: impl FnOnce(&Path) -> Vec<Command>) -> PathBuf {
+/// Installs what a suite needs into `target/clients/<name>`, unless what stands there came from the same sources (files
+/// or folders in `clients/<name>`) and tools. `steps` gets the directory and gives the commands to run in it. Two test
+/// runs take turns.
+pub fn install(name: &str, tools: &[Tool], sources: &[&str], steps: impl FnOnce(&Path) -> Vec<Command>) -> PathBuf {
     let root = clients_dir();
     fs::create_dir_all(&root).expect("target/clients");
     let lock = File::create(root.join(format!("{name}.lock"))).expect("a lock file");
     lock.lock().expect("the lock");
     let dir = root.join(name);
     let stamp = dir.join("stamp");
-    let wanted = fingerprint(&source_dir(name), tools);
+    let wanted = fingerprint(&source_dir(name), sources, tools);
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return dir;
     }
@@ -102,26 +103,26 @@ pub fn install(name: &str, tools: &[Tool], steps: impl FnOnce(&Path) -> Vec<Comm
     dir
 }
 
-/// Changes with any file of the suite, and with the versions of its tools.
-fn fingerprint(source: &Path, tools: &[Tool]) -> String {
+/// Changes with any of the source files, and with the versions of the tools.
+fn fingerprint(root: &Path, sources: &[&str], tools: &[Tool]) -> String {
     let mut hasher = DefaultHasher::new();
     for tool in tools {
         version(tool).hash(&mut hasher);
     }
-    for path in files(source) {
-        path.strip_prefix(source).expect("below the source").hash(&mut hasher);
+    for path in sources.iter().flat_map(|source| files(&root.join(source))) {
+        path.strip_prefix(root).expect("below the root").hash(&mut hasher);
         fs::read(&path).expect("a source file").hash(&mut hasher);
     }
     format!("{:016x}", hasher.finish())
 }
 
-/// Every file below a directory, sorted.
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+/// This file, or every file below this directory, sorted.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
     }
-    found.sort();
-    found
+    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut entries: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    entries.sort();
+    entries.iter().flat_map(|path| files(path)).collect()
 }
