@@ -31,10 +31,6 @@ impl Reader {
         Self { rest: bytes }
     }
 
-    pub(crate) fn remaining(&self) -> usize {
-        self.rest.len()
-    }
-
     fn need(&self, count: usize, what: &'static str) -> Result<(), CodecError> {
         if self.rest.len() < count { Err(CodecError::Truncated { what }) } else { Ok(()) }
     }

@@ -8,6 +8,7 @@ pub mod error;
 mod event;
 pub mod io;
 pub mod log;
+pub mod store;
 pub mod types;
 pub mod wal;
 

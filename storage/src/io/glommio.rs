@@ -85,6 +85,10 @@ impl Disk for GlommioDisk {
     fn space<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<DiskSpace>> {
         on_path(path, |path| blocking::space(&path))
     }
+
+    fn sleep(&self, time: std::time::Duration) -> LocalBoxFuture<'_, ()> {
+        glommio::timer::sleep(time).boxed_local()
+    }
 }
 
 fn on_path<T: Send + 'static>(

@@ -58,6 +58,8 @@ pub trait Disk {
     fn allocate(&self, len: usize) -> DmaBuffer;
     /// Free and total bytes of the file system that holds `path`.
     fn space<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<DiskSpace>>;
+    /// The background's clock: glommio's timer. On the simulated disk no time passes, and this never ends.
+    fn sleep(&self, time: std::time::Duration) -> LocalBoxFuture<'_, ()>;
 }
 
 /// An open file, read and written directly.

@@ -159,6 +159,10 @@ impl Disk for SimDisk {
             })
         })
     }
+
+    fn sleep(&self, _time: std::time::Duration) -> LocalBoxFuture<'_, ()> {
+        std::future::pending().boxed_local()
+    }
 }
 
 struct SimFile {

@@ -22,7 +22,6 @@ mod complete;
 mod prepare;
 mod roll;
 
-pub(crate) use self::roll::roll_active;
 
 /// Bytes of batches that are written in one go.
 const PIECE_SIZE_MAX_BYTES: usize = 4 << 20;
@@ -48,7 +47,7 @@ pub async fn flush(log: &LogRef, mode: FlushMode) -> Result<(), StorageError> {
     let _passage = gate.pass().await;
     write_committed(log).await?;
     if mode != FlushMode::FullBlocks {
-        sync(log).await?;
+        sync_files(log).await?;
     }
     if mode == FlushMode::Shutdown {
         complete_files(log).await?;
@@ -85,7 +84,7 @@ async fn write_piece(log: &LogRef, mut piece: Piece) -> Result<(), StorageError>
 }
 
 /// Makes durable what was written since the last time.
-async fn sync(log: &LogRef) -> Result<(), StorageError> {
+pub(crate) async fn sync_files(log: &LogRef) -> Result<(), StorageError> {
     let (shared, dir, unsynced, names, removed) = {
         let log = log.borrow();
         let state = &log.disk_state;

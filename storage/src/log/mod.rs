@@ -31,10 +31,14 @@ pub mod producers;
 mod read;
 mod read_cache;
 mod rebuild;
+mod recover;
+mod retention;
 mod segment;
 mod shared;
+mod state;
 mod tail;
 mod terms;
+mod timestamp;
 
 pub use self::append::AppendError;
 pub use self::commit::LogStartError;
@@ -43,9 +47,12 @@ pub use self::descriptor::{LogDescriptor, LogPoint};
 pub use self::flush::{FlushMode, flush};
 pub use self::producers::ProducerState;
 pub use self::read::{MemoryRead, ReadResult, read};
+pub use self::retention::enforce_retention;
 pub use self::shared::CoreLimits;
 pub use self::terms::TermStart;
+pub use self::timestamp::{TimestampedOffset, lookup_max_timestamp, lookup_timestamp};
 
+pub(crate) use self::flush::sync_files;
 pub(crate) use self::offset_map::{OffsetMap, RaftOnly};
 pub(crate) use self::segment::{Active, Content, FileKind, Segment, file_name, file_path, parse_file_name};
 pub(crate) use self::shared::CoreShared;
@@ -94,6 +101,8 @@ pub(crate) struct DiskState {
     pub(crate) names_unsynced: bool,
     /// Changed since the files were last completed by a clean shutdown.
     pub(crate) incomplete: bool,
+    /// Segments that are no longer part of the log, and whose files are still there.
+    pub(crate) doomed: Vec<KafkaOffset>,
     /// The replica was removed: nothing may be written any more.
     pub(crate) removed: bool,
 }

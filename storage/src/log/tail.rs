@@ -51,8 +51,12 @@ impl Tail {
         self.entries.back()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    /// How many there are from `index` on.
+    pub(super) fn len_from(&self, index: RaftIndex) -> usize {
+        self.first_index().map_or(0, |first| {
+            let skip = usize::try_from(index.0.saturating_sub(first.0)).unwrap_or(usize::MAX);
+            self.entries.len().saturating_sub(skip)
+        })
     }
 
     fn slot(&self, index: RaftIndex) -> Option<usize> {

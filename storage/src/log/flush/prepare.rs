@@ -73,7 +73,7 @@ pub(super) async fn write_staged(
 
 /// Once per opened log: the directory exists, says whose it is, and holds no segments that this log does not know
 /// (begun after the checkpoint that a crash went back to, or deleted while the broker stopped).
-pub(in crate::log) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
+pub(super) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
     let (shared, descriptor, tidy) = {
         let log = log.borrow();
         (Rc::clone(&log.shared), Rc::clone(&log.descriptor), log.disk_state.tidy)

@@ -7,11 +7,6 @@ use crate::error::StorageError;
 use crate::log::segment::IndexEntries;
 use crate::log::{FileKind, LogRef, PartitionLog};
 
-/// Seals the active segment, if there is one with something in it. The next batch begins a new one.
-pub(crate) async fn roll_active(log: &LogRef) -> Result<(), StorageError> {
-    if log.borrow().active_segment().is_some() { roll(log).await } else { Ok(()) }
-}
-
 /// The caller is through the log's gate, and there is an active segment.
 pub(super) async fn roll(log: &LogRef) -> Result<(), StorageError> {
     index_newest_timestamp(log).await?;

@@ -1,0 +1,74 @@
+//! Taking a checkpoint: afterwards the write-ahead log is needed only from a later record on.
+//!
+//! Logs go on while one is taken, so each is remembered as of its own moment. That is sound because replay over a
+//! newer state ends in the same place: committed entries are skipped, and what replaced others comes again.
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::checkpoint_file::CheckpointWriter;
+use super::{Inner, Store};
+use crate::error::StorageError;
+use crate::event::yield_now;
+use crate::log::{FlushMode, LogRef, flush, sync_files};
+use crate::types::WalSequence;
+
+/// Logs that are flushed or synced at the same time.
+pub(super) const IN_FLIGHT_MAX: usize = 4;
+/// Logs encoded before the core's other tasks get a turn.
+const ENCODED_PER_TURN: usize = 32;
+
+impl Store {
+    /// Flushes what is committed, makes it durable, writes the checkpoint and frees the write-ahead log.
+    ///
+    /// # Errors
+    /// When the disk fails. A full disk is not an error: the write-ahead log is then kept, see [`Store::is_disk_full`].
+    pub async fn checkpoint(&self) -> Result<(), StorageError> {
+        match self.inner.checkpoint().await {
+            Err(error) if error.is_disk_full() => {
+                self.inner.note_error(&error);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+impl Inner {
+    pub(super) async fn checkpoint(&self) -> Result<(), StorageError> {
+        let _passage = self.checkpointing.pass().await;
+        let sequence = self.wal.last_appended();
+        let logs = self.all_logs();
+        flush_all(&logs, FlushMode::FullBlocks).await?;
+        let file = self.encode(sequence, &logs).await;
+        stream::iter(logs.iter().map(Ok)).try_for_each_concurrent(IN_FLIGHT_MAX, sync_files).await?;
+        // The checkpoint may hold entries whose records are still being written: it must not be ahead of the log.
+        self.wait_durable(sequence).await?;
+        let path = self.config.checkpoint_path();
+        let size_bytes = file.len();
+        self.shared.disk.replace_file(&path, file).await.map_err(StorageError::io("write", &path))?;
+        self.wal.trim(sequence);
+        self.shared.set_disk_full(false);
+        tracing::debug!(core = self.config.core, %sequence, groups = logs.len(), size_bytes, "checkpoint");
+        Ok(())
+    }
+
+    async fn encode(&self, sequence: WalSequence, logs: &[LogRef]) -> Bytes {
+        let mut writer = CheckpointWriter::new(sequence, self.config.core);
+        for (at, log) in logs.iter().enumerate() {
+            if at % ENCODED_PER_TURN == ENCODED_PER_TURN - 1 {
+                yield_now().await;
+            }
+            let log = log.borrow();
+            if !log.disk_state.removed {
+                writer.add(&log);
+            }
+        }
+        writer.finish()
+    }
+}
+
+/// The logs with most to write first.
+pub(super) async fn flush_all(logs: &[LogRef], mode: FlushMode) -> Result<(), StorageError> {
+    stream::iter(logs).map(|log| flush(log, mode)).buffer_unordered(IN_FLIGHT_MAX).try_collect().await
+}

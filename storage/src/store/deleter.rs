@@ -1,0 +1,143 @@
+//! Deleting files in the background, as Kafka does: renamed at once, removed after `file.delete.delay.ms`.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thalweg_protocol::TimestampMs;
+
+use super::Inner;
+use crate::error::StorageError;
+use crate::event::Gate;
+use crate::io::Disk;
+use crate::log::{FileKind, LogRef, file_path};
+use crate::types::{GroupId, WalSequence};
+
+/// What is to be deleted on one core.
+#[derive(Default)]
+pub(super) struct Deleter {
+    /// Replicas whose removal is in the write-ahead log under this sequence.
+    removals: RefCell<Vec<(LogRef, WalSequence)>>,
+    doomed: RefCell<Vec<Doomed>>,
+    gate: Gate,
+}
+
+/// Renamed already.
+struct Doomed {
+    path: PathBuf,
+    is_directory: bool,
+    due: TimestampMs,
+}
+
+/// File names are at most this long (`UnifiedLog.logDeleteDirName` cuts the topic for it).
+const NAME_LEN_MAX: usize = 255;
+
+impl Deleter {
+    pub(super) fn remove_log(&self, log: LogRef, sequence: WalSequence) {
+        self.removals.borrow_mut().push((log, sequence));
+    }
+
+    /// Gets the directories of removed replicas out of the way, so that a topic of the same name can be created.
+    pub(super) async fn finish_removals(&self, inner: &Inner) -> Result<(), StorageError> {
+        let _passage = self.gate.pass().await;
+        loop {
+            let next = self.removals.borrow().first().cloned();
+            let Some((log, sequence)) = next else { return Ok(()) };
+            inner.wait_durable(sequence).await?;
+            self.rename_directory(inner, &log).await?;
+            self.removals.borrow_mut().remove(0);
+        }
+    }
+
+    async fn rename_directory(&self, inner: &Inner, log: &LogRef) -> Result<(), StorageError> {
+        let gate = log.borrow().writing.clone();
+        // A flush that is under way ends first.
+        let _passage = gate.pass().await;
+        let (group, dir, delay_ms) = {
+            let log = log.borrow();
+            (log.group(), log.descriptor().dir.clone(), log.config().file_delete_delay_ms)
+        };
+        inner.shared.files.close_matching(|path| path.starts_with(&dir));
+        inner.shared.windows.forget(group, |_| true);
+        inner.shared.indexes.forget(group, |_| true);
+        let to = dir.with_file_name(deleted_name(&dir, group));
+        if is_done(inner.shared.disk.rename(&dir, &to).await).map_err(StorageError::io("rename", &dir))? {
+            self.doom(inner, to, true, delay_ms);
+        }
+        Ok(())
+    }
+
+    /// Segments that retention took out of a log whose new start is durable.
+    pub(super) async fn delete_segments(&self, inner: &Inner, log: &LogRef) -> Result<(), StorageError> {
+        let (dir, gone, delay_ms) = {
+            let mut log = log.borrow_mut();
+            let gone = std::mem::take(&mut log.disk_state.doomed);
+            (log.descriptor().dir.clone(), gone, log.config().file_delete_delay_ms)
+        };
+        for base in gone {
+            for kind in FileKind::ALL {
+                let path = file_path(&dir, base, kind);
+                inner.shared.files.close_matching(|open| open == path);
+                let to = path.with_extension(format!("{}.deleted", kind.suffix()));
+                if is_done(inner.shared.disk.rename(&path, &to).await).map_err(StorageError::io("rename", &path))? {
+                    self.doom(inner, to, false, delay_ms);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn doom(&self, inner: &Inner, path: PathBuf, is_directory: bool, delay_ms: i64) {
+        let due = TimestampMs(inner.shared.now().0.saturating_add(delay_ms));
+        self.doomed.borrow_mut().push(Doomed { path, is_directory, due });
+    }
+
+    /// Removes what is due.
+    pub(super) async fn sweep(&self, inner: &Inner, now: TimestampMs) -> Result<(), StorageError> {
+        let _passage = self.gate.pass().await;
+        loop {
+            let due = {
+                let mut doomed = self.doomed.borrow_mut();
+                let at = doomed.iter().position(|doomed| doomed.due <= now);
+                at.map(|at| doomed.swap_remove(at))
+            };
+            let Some(due) = due else { return Ok(()) };
+            remove(inner.shared.disk.as_ref(), &due).await?;
+        }
+    }
+
+    /// Directories that were renamed before the process stopped.
+    pub(super) async fn find_leftovers(&self, inner: &Inner) -> Result<(), StorageError> {
+        for log_dir in &inner.config.log_dirs {
+            let names = match inner.shared.disk.read_dir(log_dir).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                names => names.map_err(StorageError::io("list", log_dir))?,
+            };
+            let leftovers = names.into_iter().filter(|name| name.to_str().is_some_and(|name| name.ends_with("-delete")));
+            leftovers.for_each(|name| self.doom(inner, log_dir.join(name), true, 0));
+        }
+        Ok(())
+    }
+}
+
+async fn remove(disk: &dyn Disk, due: &Doomed) -> Result<(), StorageError> {
+    let removed =
+        if due.is_directory { disk.remove_dir_all(&due.path).await } else { disk.remove_file(&due.path).await };
+    is_done(removed).map(|_| ()).map_err(StorageError::io("remove", &due.path))
+}
+
+/// False when there was nothing to do it with.
+fn is_done(result: io::Result<()>) -> io::Result<bool> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+/// `<topic>-<partition>.<unique>-delete`; the group's number is unique.
+fn deleted_name(dir: &Path, group: GroupId) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let suffix = format!(".{:032x}-delete", group.0);
+    let kept: String = name.chars().take(NAME_LEN_MAX - suffix.len()).collect();
+    kept + &suffix
+}
