@@ -81,7 +81,7 @@ impl Tail {
             self.entries.drain(..self.position(up_to + 1));
             self.evicted = up_to;
             // A burst's worth of room in each of ten thousand quiet groups is memory that nobody uses.
-            if self.entries.capacity() > 64 && self.entries.len() < self.entries.capacity() / 4 {
+            if self.entries.len() < self.entries.capacity() / 4 {
                 self.entries.shrink_to(self.entries.len() * 2);
             }
         }

@@ -152,6 +152,11 @@ impl Group {
             self.node.advance_apply_to(snapshot);
         }
         self.apply_up_to(done);
+        if self.unpersisted.is_empty() {
+            // A quiet group keeps no room for readies; there are ten thousand of them.
+            self.unpersisted.shrink_to_fit();
+            self.applying.shrink_to(0);
+        }
     }
 
     /// Drops entries from memory that can be read from the disk. What was not applied yet is needed at once, and stays.

@@ -106,7 +106,11 @@ impl Cluster {
     }
 
     pub(crate) fn note(&mut self, what: &str, value: &impl std::fmt::Debug) {
-        format!("{what} {value:?}").hash(&mut self.trace);
+        let line = format!("{what} {value:?}");
+        if std::env::var_os("RAFT_TRACE").is_some() {
+            println!("{line}");
+        }
+        line.hash(&mut self.trace);
     }
 
     pub(crate) fn trace(&self) -> u64 {
