@@ -1,6 +1,7 @@
 //! `thalweg log verify`
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -48,9 +49,15 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
         Report { files: files.len(), batches: 0, records: 0, size_bytes, problems: Vec::new(), notes: Vec::new() };
     let mut progress = Progress::new("batches", Some(size_bytes), true);
     let mut done_bytes = 0;
+    let mut ends: HashMap<Option<&Path>, i64> = HashMap::new();
     for file in &files {
         match file.kind {
-            Kind::Segment => Segment::new(file, &mut report).verify(&mut progress, done_bytes)?,
+            Kind::Segment => {
+                let end = ends.entry(file.path.parent()).or_insert(0);
+                let mut segment = Segment { file, report: &mut report, next_offset: file.base_offset.max(*end) };
+                segment.verify(&mut progress, done_bytes)?;
+                *end = segment.next_offset;
+            }
             Kind::OffsetIndex | Kind::TimeIndex => verify_index(file, &mut report)?,
         }
         done_bytes += file.size_bytes;
@@ -71,11 +78,7 @@ struct Segment<'a> {
     next_offset: i64,
 }
 
-impl<'a> Segment<'a> {
-    fn new(file: &'a DataFile, report: &'a mut Report) -> Self {
-        Self { next_offset: file.base_offset, file, report }
-    }
-
+impl Segment<'_> {
     fn verify(&mut self, progress: &mut Progress, done_bytes: u64) -> Result<(), Failure> {
         let mut reader = Reader::open(self.file)?;
         loop {
