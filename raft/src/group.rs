@@ -26,8 +26,8 @@ pub(crate) struct Group {
     applying: VecDeque<Applying>,
     /// A commit index that is surely found again after a crash.
     durable_commit: u64,
-    /// The members as changed since the last ready.
-    new_members: Option<(RaftIndex, Membership)>,
+    /// Changes of members since the last ready.
+    new_members: Vec<(RaftIndex, Membership)>,
     /// Messages whose promises are kept now; they leave with the next ready.
     released: Vec<PeerMessage>,
     /// Elections that this node began; the timeouts differ between them.
@@ -96,7 +96,7 @@ impl Group {
     pub(crate) fn has_work(&self) -> bool {
         self.node.has_ready()
             || !self.released.is_empty()
-            || self.new_members.is_some()
+            || !self.new_members.is_empty()
             || self.node.store().has_asked()
     }
 

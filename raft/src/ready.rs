@@ -75,9 +75,9 @@ pub struct GroupReady {
     /// Free to leave now.
     pub messages: Vec<PeerMessage>,
     pub committed: Vec<LogEntry>,
-    /// The members from the entry at this index on. This comes after the ready with the change itself: a change takes effect once this
+    /// The members from the entry at this index on, for each change. This comes after the ready with the change itself: a change takes effect once this
     /// node's device knows that it is committed.
-    pub membership: Option<(RaftIndex, Membership)>,
+    pub membership: Vec<(RaftIndex, Membership)>,
     /// Entries `low..high` are wanted from the disk; fewer from the front will do.
     pub read_entries: Option<(RaftIndex, RaftIndex)>,
     /// This follower is behind what the log still holds.
@@ -96,7 +96,7 @@ impl GroupReady {
             must_persist: false,
             messages: Vec::new(),
             committed: Vec::new(),
-            membership: None,
+            membership: Vec::new(),
             read_entries: None,
             snapshot_wanted: None,
         }

@@ -20,7 +20,7 @@ impl Group {
         if self.node.has_ready() {
             self.take_library_ready(&mut out);
         }
-        out.membership = self.new_members.take();
+        out.membership = mem::take(&mut self.new_members);
         (out.read_entries, out.snapshot_wanted) = self.node.mut_store().take_asked();
         out
     }
@@ -130,7 +130,7 @@ impl Group {
         let Ok(members) = self.node.apply_conf_change(&change.library()) else { return };
         self.membership_index = entry.index.0;
         self.node.mut_store().drop_snapshot();
-        self.new_members = Some((entry.index, Membership::from_library(&members)));
+        self.new_members.push((entry.index, Membership::from_library(&members)));
     }
 
     /// The ready of this number is on the device, and all before it.

@@ -46,7 +46,7 @@ impl Group {
             unpersisted: Default::default(),
             applying: Default::default(),
             durable_commit,
-            new_members: None,
+            new_members: Vec::new(),
             released: Vec::new(),
             attempts: 0,
             membership_index: applied,

@@ -173,7 +173,7 @@ impl Cluster {
             self.apply(id, entry);
         }
         let node = self.nodes.get_mut(&id).unwrap();
-        if let Some((index, membership)) = ready.membership {
+        for (index, membership) in ready.membership {
             self.seen.membership_changes += 1;
             node.disk.members.insert(index, membership);
         }
