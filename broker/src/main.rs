@@ -76,6 +76,7 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     }
     stop_on_signals(&shared)?;
     announce(&shared);
+    reactor::rehome(&shared)?;
     let node = reactor::start(&shared, listeners)?;
     let ended = node.join();
     tracing::info!(uptime = ?began.elapsed(), "stopped");

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thalweg_protocol::PartitionIndex;
 use thalweg_protocol::records::{BatchRules, Codec, Compression, TimestampType, TopicCompression};
@@ -18,6 +19,13 @@ use crate::reactor::Shared;
 const ELECTION_TICKS: usize = 10;
 /// Ticks between a leader's heartbeats.
 const HEARTBEAT_TICKS: usize = 2;
+
+/// Share of the memory budget that keeps written records for readers.
+const CACHE_SHARE: usize = 4;
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
 
 impl Config {
     /// Where a core's write-ahead log lies: cores take the directories in turn.
@@ -37,7 +45,10 @@ impl Config {
                 writes_in_flight_max: self.wal_writes_in_flight,
                 block_size_max_bytes: self.wal_block_bytes,
             },
-            cache_bytes: self.memory_bytes / 4 / cores,
+            cache_bytes: self.memory_bytes / CACHE_SHARE / cores.max(1),
+            log_config: self.topic_config_default().log_config(),
+            producer_id_expiration_ms: milliseconds(self.producer_id_expiration),
+            retention_check_interval_ms: milliseconds(self.log_retention_check_interval),
             ..StoreConfig::default()
         }
     }

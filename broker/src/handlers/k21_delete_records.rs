@@ -48,7 +48,7 @@ pub async fn handle(context: Context, request: DeleteRecordsRequest) -> DeleteRe
 
 async fn delete(core: Rc<Core>, group: GroupId, offset: i64) -> Result<KafkaOffset, ErrorCode> {
     let partition = core.partition(group).ok_or(ErrorCode::NotLeaderOrFollower)?;
-    let log = {
+    let (log, target) = {
         let partition = partition.borrow();
         if !partition.serves() {
             return Err(ErrorCode::NotLeaderOrFollower);
@@ -64,13 +64,14 @@ async fn delete(core: Rc<Core>, group: GroupId, offset: i64) -> Result<KafkaOffs
         if target <= partition.log_start_offset() {
             return Ok(partition.log_start_offset());
         }
-        partition.log.borrow_mut().set_log_start(target).map_err(|_| ErrorCode::OffsetOutOfRange)?;
-        Rc::clone(&partition.log)
+        (Rc::clone(&partition.log), target)
     };
+    let moved = core.store.persist_log_start(group, target).map_err(|_| ErrorCode::OffsetOutOfRange)?;
     let start = log.borrow().log_start_offset();
-    let sequence = core.store.persist_log_start(group, start);
-    core.store.wal().flush();
-    let durable = core.store.wal().wait_durable(sequence.previous()).await;
-    durable.map_err(|error| errors::of_storage(&error))?;
+    if let Some(sequence) = moved {
+        core.store.wal().flush();
+        let durable = core.store.wal().wait_durable(sequence.previous()).await;
+        durable.map_err(|error| errors::of_storage(&error))?;
+    }
     Ok(start)
 }

@@ -18,7 +18,7 @@ use thalweg_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse
 
 use super::topics;
 use crate::dispatch::Context;
-use crate::reactor::{CoreId, LogSize};
+use crate::reactor::LogSize;
 
 /// Topic, then its partitions with their sizes.
 type Sizes = BTreeMap<String, Vec<(i32, u64)>>;
@@ -40,19 +40,15 @@ pub async fn handle(context: Context, request: DescribeLogDirsRequest) -> Descri
             sizes.entry(topic).or_default().push((partition.0, bytes));
         }
     }
-    let mut results = Vec::with_capacity(by_dir.len());
-    for (dir, sizes) in by_dir {
-        results.push(describe(&context, &dir, sizes).await);
-    }
+    let results = by_dir.into_iter().map(|(dir, sizes)| describe(&dir, sizes));
+    let results = results.collect();
     DescribeLogDirsResponse::default().with_results(results)
 }
 
-async fn describe(context: &Context, dir: &std::path::Path, sizes: Sizes) -> DescribeLogDirsResult {
-    let asked = dir.to_owned();
-    let space = context.core.on(CoreId::FIRST, move |core| async move { core.store.space(&asked).await }).await;
-    let (code, total, free) = match space {
-        Ok(Ok(space)) => (ErrorCode::None, space.total_bytes, space.free_bytes),
-        _ => (ErrorCode::KafkaStorageError, 0, 0),
+fn describe(dir: &std::path::Path, sizes: Sizes) -> DescribeLogDirsResult {
+    let (code, total, free) = match rustix::fs::statvfs(dir) {
+        Ok(space) => (ErrorCode::None, space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize),
+        Err(_) => (ErrorCode::KafkaStorageError, 0, 0),
     };
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let topics = sizes.into_iter().map(|(topic, mut partitions)| {

@@ -20,7 +20,7 @@ pub use self::core::{Core, CoreId, IdBlock, LogSize};
 pub use self::mesh::Stopping;
 pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;
-pub use self::start::{Node, start};
+pub use self::start::{Node, rehome, start};
 
 /// Ends the process at once: going on could lose or corrupt what was acknowledged. What is durable stays so.
 pub fn fatal(why: &str) -> ! {

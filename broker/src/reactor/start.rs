@@ -58,6 +58,27 @@ pub fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>) -> Result<Node, 
     Ok(Node { handles })
 }
 
+/// Where an earlier run had another number of cores, gives every replica to the core that has it now.
+pub fn rehome(shared: &Shared) -> Result<(), String> {
+    let config = &shared.config;
+    if !config.log_dirs.iter().any(|dir| dir.join("thalweg").exists()) {
+        return Ok(());
+    }
+    let (dirs, cores) = (config.log_dirs.clone(), shared.cores);
+    let moving = LocalExecutorBuilder::new(Placement::Unbound)
+        .name("rehome")
+        .io_memory(IO_MEMORY_BYTES)
+        .spawn(move || async move {
+            thalweg_storage::store::rehome(thalweg_storage::io::glommio_disk(), &dirs, cores).await
+        })
+        .map_err(|error| format!("cannot start a reactor: {error}; {}", crate::preflight::HINT))?;
+    match moving.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("the data of an earlier run with another thalweg.cores cannot be taken over: {error}")),
+        Err(error) => Err(format!("a reactor ended badly: {error}")),
+    }
+}
+
 /// Memory that each reactor registers with the kernel for direct I/O; larger buffers come from the allocator.
 const IO_MEMORY_BYTES: usize = 4 * 1024 * 1024;
 

@@ -99,6 +99,10 @@ impl Core {
                 self.unpersisted.borrow_mut().pop_front();
                 self.raft.borrow_mut().persisted(next.0, next.1);
             }
+            // What segments hold and no cache wants is not kept by the groups either.
+            for (group, up_to) in self.store.take_evictable() {
+                self.raft.borrow_mut().evict(group, up_to);
+            }
             self.take_turn();
         }
     }
