@@ -12,8 +12,12 @@
 //!       exists replaces it and all behind it); then `hard_state`. All of it into the write-ahead log, in this order.
 //!    2. `role` may be acted on at once; a new leader serves only after it has applied an entry of its own term.
 //!    3. `messages` may leave at once, even before the write: whatever promises persistence was held back by this driver.
-//!    4. `committed` is applied, in order, and before the next turn; `membership` says what the members are after it.
+//!    4. `committed` is applied, in order, and before the next turn. `membership` tells each change of members, later
+//!       than the entry with it; a checkpoint keeps the members as of its index, and reaches no further than
+//!       [`GroupStatus::applied`].
 //!    5. `read_entries` and `snapshot_wanted` start background work that ends in `entries_read` and `snapshot_made`.
+//!       Whoever ships a snapshot reports its end, good or bad, with [`snapshot_sent`](MultiRaft::snapshot_sent):
+//!       until then nothing else is sent to that follower.
 //! 3. Start the write. When it is on the device, call `persisted(group, number)` for each ready with `must_persist`, in
 //!    the order they were taken (calling it for the others does nothing); then take ready again.
 //!

@@ -47,6 +47,7 @@ fn run_command(cluster: &mut Cluster, line: &str) -> String {
         }
         "transfer" => return said(cluster.with(id(), |raft| raft.transfer_leader(GROUP, number(words[2])))),
         "flush" => while cluster.flush(id()) {},
+        "flush_one" => _ = cluster.flush(id()),
         "deliver" => (0..cluster.network.len()).for_each(|_| cluster.deliver(0)),
         "lose" => cluster.network.clear(),
         "stabilize" => cluster.stabilize(),
@@ -179,6 +180,6 @@ macro_rules! scripts {
 }
 
 scripts! {
-    check_quorum conflict election lagging leader_transfer learner membership persistence prevote replication restart snapshot
+    check_quorum conflict durable_members election lagging leader_transfer learner membership persistence prevote replication restart snapshot
     snapshot_members
 }
