@@ -55,10 +55,7 @@ fn parent(path: &Path) -> &Path {
 
 pub(super) fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{} names no file", path.display()),
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display())));
     };
     let mut name = name.to_os_string();
     name.push(".tmp");
@@ -77,8 +74,5 @@ pub(super) fn space(path: &Path) -> io::Result<DiskSpace> {
     #[expect(unsafe_code, reason = "statvfs has no wrapper in std")]
     // SAFETY: statvfs returned 0, so it filled the struct in.
     let stat = unsafe { stat.assume_init() };
-    Ok(DiskSpace {
-        free_bytes: stat.f_bavail * stat.f_frsize,
-        total_bytes: stat.f_blocks * stat.f_frsize,
-    })
+    Ok(DiskSpace { free_bytes: stat.f_bavail * stat.f_frsize, total_bytes: stat.f_blocks * stat.f_frsize })
 }

@@ -26,11 +26,7 @@ pub fn glommio_disk() -> Rc<dyn Disk> {
 struct GlommioDisk;
 
 impl Disk for GlommioDisk {
-    fn open<'a>(
-        &'a self,
-        path: &'a Path,
-        mode: OpenMode,
-    ) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>> {
+    fn open<'a>(&'a self, path: &'a Path, mode: OpenMode) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>> {
         open(path, mode).boxed_local()
     }
 
@@ -63,11 +59,7 @@ impl Disk for GlommioDisk {
         on_path(path, |path| blocking::read_file(&path))
     }
 
-    fn replace_file<'a>(
-        &'a self,
-        path: &'a Path,
-        content: Bytes,
-    ) -> LocalBoxFuture<'a, io::Result<()>> {
+    fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>> {
         on_path(path, move |path| blocking::replace_file(&path, &content))
     }
 
@@ -77,9 +69,7 @@ impl Disk for GlommioDisk {
         }
         let mut buffer = glommio::allocate_dma_buffer(len);
         buffer.as_bytes_mut().fill(0); // recycled memory of earlier writes
-        DmaBuffer {
-            inner: Inner::Glommio(buffer),
-        }
+        DmaBuffer { inner: Inner::Glommio(buffer) }
     }
 
     fn space<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<DiskSpace>> {
@@ -96,12 +86,7 @@ fn on_path<T: Send + 'static>(
     action: impl FnOnce(PathBuf) -> io::Result<T> + Send + 'static,
 ) -> LocalBoxFuture<'_, io::Result<T>> {
     let path = path.to_path_buf();
-    async move {
-        glommio::executor()
-            .spawn_blocking(move || action(path))
-            .await
-    }
-    .boxed_local()
+    async move { glommio::executor().spawn_blocking(move || action(path)).await }.boxed_local()
 }
 
 async fn open(path: &Path, mode: OpenMode) -> io::Result<Rc<dyn DiskFile>> {
@@ -118,24 +103,15 @@ async fn open(path: &Path, mode: OpenMode) -> io::Result<Rc<dyn DiskFile>> {
     });
     // The failed attempt may have created the file already: O_DIRECT is set after the open.
     let created = mode.create_new && std::fs::metadata(path).is_ok();
-    let mode = OpenMode {
-        create_new: mode.create_new && !created,
-        ..mode
-    };
-    let file = options(mode)
-        .buffered_open(path)
-        .await
-        .map_err(io::Error::from)?;
+    let mode = OpenMode { create_new: mode.create_new && !created, ..mode };
+    let file = options(mode).buffered_open(path).await.map_err(io::Error::from)?;
     Ok(Rc::new(CachedFile { file }))
 }
 
 /// Always readable as well: glommio reads a little from the first file of a device to see whether it can be polled.
 fn options(mode: OpenMode) -> OpenOptions {
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(mode.write || mode.create_new)
-        .create_new(mode.create_new);
+    options.read(true).write(mode.write || mode.create_new).create_new(mode.create_new);
     if mode.durable_writes {
         options.custom_flags(libc::O_DSYNC);
     }
@@ -171,32 +147,17 @@ impl DiskFile for DirectFile {
 /// A write may end early, as on a disk that becomes full: the rest is tried once more from its own aligned buffer, which
 /// then gets the error.
 async fn write_direct(file: &DmaFile, position: u64, buffer: DmaBuffer) -> io::Result<()> {
-    assert!(
-        position.is_multiple_of(BLOCK_SIZE_BYTES as u64),
-        "write at {position}: not aligned"
-    );
-    assert!(
-        buffer.len().is_multiple_of(BLOCK_SIZE_BYTES),
-        "write of {} bytes: not aligned",
-        buffer.len()
-    );
+    assert!(position.is_multiple_of(BLOCK_SIZE_BYTES as u64), "write at {position}: not aligned");
+    assert!(buffer.len().is_multiple_of(BLOCK_SIZE_BYTES), "write of {} bytes: not aligned", buffer.len());
     let Inner::Glommio(buffer) = buffer.inner else {
         assert!(buffer.is_empty(), "a buffer of another disk");
         return Ok(());
     };
     let (mut buffer, mut position) = (Rc::new(buffer), position);
     loop {
-        let written = file
-            .write_rc_at(Rc::clone(&buffer), position)
-            .await
-            .map_err(io::Error::from)?;
-        let Some(rest) = buffer
-            .as_bytes()
-            .get(written - written % BLOCK_SIZE_BYTES..)
-        else {
-            return Err(io::Error::other(
-                "the kernel claims to have written more than it was given",
-            ));
+        let written = file.write_rc_at(Rc::clone(&buffer), position).await.map_err(io::Error::from)?;
+        let Some(rest) = buffer.as_bytes().get(written - written % BLOCK_SIZE_BYTES..) else {
+            return Err(io::Error::other("the kernel claims to have written more than it was given"));
         };
         if rest.is_empty() {
             return Ok(());
@@ -218,13 +179,8 @@ async fn read_direct(file: &DmaFile, position: u64, len: usize) -> io::Result<By
     let wanted = skip + len;
     let mut read = BytesMut::with_capacity(wanted.min(READ_SIZE_MAX_BYTES));
     while read.len() < wanted {
-        let size = (wanted - read.len())
-            .next_multiple_of(BLOCK_SIZE_BYTES)
-            .min(READ_SIZE_MAX_BYTES);
-        let piece = file
-            .read_at_aligned(aligned + read.len() as u64, size)
-            .await
-            .map_err(io::Error::from)?;
+        let size = (wanted - read.len()).next_multiple_of(BLOCK_SIZE_BYTES).min(READ_SIZE_MAX_BYTES);
+        let piece = file.read_at_aligned(aligned + read.len() as u64, size).await.map_err(io::Error::from)?;
         let take = piece.len().min(wanted - read.len());
         read.extend_from_slice(piece.get(..take).unwrap_or_default());
         if piece.is_empty() || !piece.len().is_multiple_of(BLOCK_SIZE_BYTES) {
@@ -245,11 +201,7 @@ impl DiskFile for CachedFile {
             let mut rest = buffer.as_slice();
             let mut position = position;
             while !rest.is_empty() {
-                let written = self
-                    .file
-                    .write_at(rest.to_vec(), position)
-                    .await
-                    .map_err(io::Error::from)?;
+                let written = self.file.write_at(rest.to_vec(), position).await.map_err(io::Error::from)?;
                 if written == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
@@ -266,11 +218,7 @@ impl DiskFile for CachedFile {
             let mut read = BytesMut::new();
             while read.len() < len {
                 let size = (len - read.len()).min(READ_SIZE_MAX_BYTES);
-                let piece = self
-                    .file
-                    .read_at(position + read.len() as u64, size)
-                    .await
-                    .map_err(io::Error::from)?;
+                let piece = self.file.read_at(position + read.len() as u64, size).await.map_err(io::Error::from)?;
                 if piece.is_empty() {
                     break;
                 }

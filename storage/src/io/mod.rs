@@ -33,11 +33,7 @@ pub struct OpenMode {
 
 /// A file system on one drive.
 pub trait Disk {
-    fn open<'a>(
-        &'a self,
-        path: &'a Path,
-        mode: OpenMode,
-    ) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>>;
+    fn open<'a>(&'a self, path: &'a Path, mode: OpenMode) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>>;
     fn create_dir_all<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>>;
     /// Names in a directory, sorted; a missing directory is an error of kind `NotFound`.
     fn read_dir<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Vec<PathBuf>>>;
@@ -49,11 +45,7 @@ pub trait Disk {
     /// Whole small files (checkpoints, indexes, metadata), through the page cache.
     fn read_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Bytes>>;
     /// Writes a whole file under a temporary name, syncs it, renames it into place and syncs the directory.
-    fn replace_file<'a>(
-        &'a self,
-        path: &'a Path,
-        content: Bytes,
-    ) -> LocalBoxFuture<'a, io::Result<()>>;
+    fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>>;
     /// A zeroed buffer for `DiskFile::write_at`. `len` is a multiple of [`BLOCK_SIZE_BYTES`].
     fn allocate(&self, len: usize) -> DmaBuffer;
     /// Free and total bytes of the file system that holds `path`.
@@ -93,9 +85,7 @@ enum Inner {
 impl DmaBuffer {
     /// Zeroed memory on the heap, for disks that need no alignment.
     pub(crate) fn heap(len: usize) -> Self {
-        Self {
-            inner: Inner::Heap(vec![0; len]),
-        }
+        Self { inner: Inner::Heap(vec![0; len]) }
     }
 
     pub fn len(&self) -> usize {

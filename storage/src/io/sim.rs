@@ -41,9 +41,7 @@ pub struct SimDisk {
 
 impl SimDisk {
     pub fn new(seed: u64) -> Self {
-        Self {
-            medium: Rc::new(RefCell::new(Medium::new(seed))),
-        }
+        Self { medium: Rc::new(RefCell::new(Medium::new(seed))) }
     }
 
     /// This disk as the rest of the crate takes it.
@@ -85,19 +83,10 @@ impl SimDisk {
 }
 
 impl Disk for SimDisk {
-    fn open<'a>(
-        &'a self,
-        path: &'a Path,
-        mode: OpenMode,
-    ) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>> {
+    fn open<'a>(&'a self, path: &'a Path, mode: OpenMode) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>> {
         self.now(move |medium| {
             let inode = medium.open(path, mode.create_new)?;
-            let file = SimFile {
-                medium: Rc::clone(&self.medium),
-                inode,
-                power_cuts: medium.power_cuts,
-                mode,
-            };
+            let file = SimFile { medium: Rc::clone(&self.medium), inode, power_cuts: medium.power_cuts, mode };
             Ok(Rc::new(file) as Rc<dyn DiskFile>)
         })
     }
@@ -130,19 +119,10 @@ impl Disk for SimDisk {
     }
 
     fn read_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Bytes>> {
-        self.now(move |medium| {
-            medium
-                .content(path)
-                .map(Bytes::from)
-                .ok_or_else(|| io::ErrorKind::NotFound.into())
-        })
+        self.now(move |medium| medium.content(path).map(Bytes::from).ok_or_else(|| io::ErrorKind::NotFound.into()))
     }
 
-    fn replace_file<'a>(
-        &'a self,
-        path: &'a Path,
-        content: Bytes,
-    ) -> LocalBoxFuture<'a, io::Result<()>> {
+    fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>> {
         self.now(move |medium| medium.replace_file(path, &content))
     }
 
@@ -153,10 +133,7 @@ impl Disk for SimDisk {
     fn space<'a>(&'a self, _path: &'a Path) -> LocalBoxFuture<'a, io::Result<DiskSpace>> {
         self.now(move |medium| {
             let total_bytes = medium.faults.capacity_bytes.unwrap_or(1 << 40);
-            Ok(DiskSpace {
-                free_bytes: total_bytes.saturating_sub(medium.used_bytes()),
-                total_bytes,
-            })
+            Ok(DiskSpace { free_bytes: total_bytes.saturating_sub(medium.used_bytes()), total_bytes })
         })
     }
 
@@ -177,9 +154,7 @@ impl SimFile {
     fn medium<T>(&self, action: impl FnOnce(&mut Medium) -> io::Result<T>) -> io::Result<T> {
         let mut medium = self.medium.borrow_mut();
         if medium.power_cuts != self.power_cuts {
-            return Err(io::Error::other(
-                "this file was open when the power was cut",
-            ));
+            return Err(io::Error::other("this file was open when the power was cut"));
         }
         action(&mut medium)
     }
@@ -188,12 +163,8 @@ impl SimFile {
 impl DiskFile for SimFile {
     fn write_at(&self, position: u64, buffer: DmaBuffer) -> LocalBoxFuture<'_, io::Result<()>> {
         async move {
-            assert!(
-                self.mode.write || self.mode.create_new,
-                "write into a file opened for reading"
-            );
-            let (write, delay) =
-                self.medium(|medium| medium.begin_write(self.inode, position, buffer))?;
+            assert!(self.mode.write || self.mode.create_new, "write into a file opened for reading");
+            let (write, delay) = self.medium(|medium| medium.begin_write(self.inode, position, buffer))?;
             polls(delay).await;
             self.medium(|medium| medium.finish_write(write, self.mode.durable_writes))
         }
@@ -218,7 +189,7 @@ impl DiskFile for SimFile {
 }
 
 /// Ready after being polled this many times.
-async fn polls(mut left: u64) {
+pub(crate) async fn polls(mut left: u64) {
     std::future::poll_fn(|context| {
         if left == 0 {
             return Poll::Ready(());

@@ -115,10 +115,6 @@ impl State {
         self.gather.payload_len() + self.in_flight_bytes
     }
 
-    pub(crate) fn writes_in_flight(&self) -> usize {
-        self.in_flight.len()
-    }
-
     pub(crate) fn used_bytes(&self, config: &WalConfig) -> u64 {
         self.sealed.len() as u64 * config.file_size_bytes + self.current.position
     }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::executor::LocalPool;
 use futures::task::LocalSpawnExt as _;
 
@@ -60,7 +61,8 @@ fn start(pool: &mut LocalPool, disk: &SimDisk, config: WalConfig, from: u64) -> 
 fn write(pool: &mut LocalPool, wal: &Wal, record: &WalRecord) -> WalSequence {
     let sequence = wal.append(record);
     wal.flush();
-    pool.run_until(wal.wait_durable(sequence.previous())).unwrap();
+    pool.run_until_stalled();
+    assert!(wal.durable() >= sequence, "record {sequence} is not durable");
     sequence
 }
 
@@ -68,6 +70,12 @@ fn close(pool: &mut LocalPool, wal: &Wal) {
     wal.close();
     pool.run_until_stalled();
     assert!(wal.shared.state.borrow().ended, "run ends after close");
+}
+
+/// The waiter's answer, which must be there once nothing moves any more.
+fn answer(pool: &mut LocalPool, wal: &Wal, after: u64) -> Result<WalSequence, StorageError> {
+    pool.run_until_stalled();
+    wal.wait_durable(WalSequence(after)).now_or_never().expect("an answer")
 }
 
 fn wal_file(number: u64) -> PathBuf {

@@ -35,9 +35,8 @@ fn start_writes(shared: &Shared, writes: &mut Writes) {
     while let Some(write) = state.next_write(&*shared.disk, &shared.config) {
         writes.push(Box::pin(write_block(write)));
     }
-    let needs_file = state.current.file.number != before
-        || state.wants_spare(&shared.config)
-        || (state.flush_wanted && state.writes_in_flight() == 0 && state.disk_full);
+    // On a full disk the filler is woken by flush and trim only: it would fail at once, and wake the writer.
+    let needs_file = !state.disk_full && (state.current.file.number != before || state.wants_spare(&shared.config));
     drop(state);
     if needs_file {
         shared.filler.ring();

@@ -88,44 +88,28 @@ impl Medium {
     }
 
     fn check_directory(&self, path: &Path) -> io::Result<()> {
-        if self.directories.contains(path) {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        }
+        if self.directories.contains(path) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     /// Directories are durable at once: only what is in them is put at risk.
     pub(super) fn create_dir_all(&mut self, path: &Path) {
-        self.directories
-            .extend(path.ancestors().map(Path::to_path_buf));
+        self.directories.extend(path.ancestors().map(Path::to_path_buf));
     }
 
     pub(super) fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         self.check_directory(path)?;
-        let entries = self
-            .names
-            .keys()
-            .chain(&self.directories)
-            .filter(|entry| entry.parent() == Some(path));
-        let names: BTreeSet<PathBuf> = entries
-            .filter_map(|entry| entry.file_name())
-            .map(PathBuf::from)
-            .collect();
+        let entries = self.names.keys().chain(&self.directories).filter(|entry| entry.parent() == Some(path));
+        let names: BTreeSet<PathBuf> = entries.filter_map(|entry| entry.file_name()).map(PathBuf::from).collect();
         Ok(names.into_iter().collect())
     }
 
     pub(super) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
-        self.names
-            .remove(path)
-            .map(|_| ())
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     pub(super) fn remove_dir_all(&mut self, path: &Path) -> io::Result<()> {
         self.check_directory(path)?;
-        self.directories
-            .retain(|directory| !directory.starts_with(path));
+        self.directories.retain(|directory| !directory.starts_with(path));
         self.names.retain(|name, _| !name.starts_with(path));
         self.durable_names.retain(|name, _| !name.starts_with(path));
         Ok(())
@@ -145,29 +129,16 @@ impl Medium {
             Err(_) => path.clone(),
         };
         self.directories = self.directories.iter().map(moved).collect();
-        self.names = self
-            .names
-            .iter()
-            .map(|(name, inode)| (moved(name), *inode))
-            .collect();
-        self.durable_names = self
-            .durable_names
-            .iter()
-            .map(|(name, inode)| (moved(name), *inode))
-            .collect();
+        self.names = self.names.iter().map(|(name, inode)| (moved(name), *inode)).collect();
+        self.durable_names = self.durable_names.iter().map(|(name, inode)| (moved(name), *inode)).collect();
         Ok(())
     }
 
     pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
         self.check_directory(path)?;
-        self.durable_names
-            .retain(|name, _| name.parent() != Some(path));
-        let names = self
-            .names
-            .iter()
-            .filter(|(name, _)| name.parent() == Some(path));
-        self.durable_names
-            .extend(names.map(|(name, inode)| (name.clone(), *inode)));
+        self.durable_names.retain(|name, _| name.parent() != Some(path));
+        let names = self.names.iter().filter(|(name, _)| name.parent() == Some(path));
+        self.durable_names.extend(names.map(|(name, inode)| (name.clone(), *inode)));
         Ok(())
     }
 
@@ -175,11 +146,7 @@ impl Medium {
         self.check_growth(content.len())?;
         let inode = self.create(path)?;
         self.durable_names.insert(path.to_path_buf(), inode);
-        let file = Inode {
-            content: content.to_vec(),
-            durable: content.to_vec(),
-            unsynced: BTreeSet::new(),
-        };
+        let file = Inode { content: content.to_vec(), durable: content.to_vec(), unsynced: BTreeSet::new() };
         self.inodes.insert(inode, file);
         Ok(())
     }
@@ -187,9 +154,7 @@ impl Medium {
     // Bytes.
 
     fn inode(&mut self, inode: InodeId) -> io::Result<&mut Inode> {
-        self.inodes
-            .get_mut(&inode)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.inodes.get_mut(&inode).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     pub(super) fn content(&self, path: &Path) -> Option<Vec<u8>> {
@@ -198,18 +163,12 @@ impl Medium {
 
     pub(super) fn used_bytes(&self) -> u64 {
         let named: BTreeSet<InodeId> = self.names.values().copied().collect();
-        named
-            .iter()
-            .filter_map(|inode| self.inodes.get(inode))
-            .map(|inode| inode.content.len() as u64)
-            .sum()
+        named.iter().filter_map(|inode| self.inodes.get(inode)).map(|inode| inode.content.len() as u64).sum()
     }
 
     fn check_growth(&self, bytes: usize) -> io::Result<()> {
         match self.faults.capacity_bytes {
-            Some(capacity) if self.used_bytes() + bytes as u64 > capacity => {
-                Err(io::ErrorKind::StorageFull.into())
-            }
+            Some(capacity) if self.used_bytes() + bytes as u64 > capacity => Err(io::ErrorKind::StorageFull.into()),
             _ => Ok(()),
         }
     }
@@ -222,32 +181,15 @@ impl Medium {
         buffer: DmaBuffer,
     ) -> io::Result<(WriteId, u64)> {
         let position = position as usize;
-        assert!(
-            position.is_multiple_of(BLOCK_SIZE_BYTES),
-            "write at {position}: not aligned"
-        );
-        assert!(
-            buffer.len().is_multiple_of(BLOCK_SIZE_BYTES),
-            "write of {} bytes: not aligned",
-            buffer.len()
-        );
+        assert!(position.is_multiple_of(BLOCK_SIZE_BYTES), "write at {position}: not aligned");
+        assert!(buffer.len().is_multiple_of(BLOCK_SIZE_BYTES), "write of {} bytes: not aligned", buffer.len());
         let growth = (position + buffer.len()).saturating_sub(self.inode(inode)?.content.len());
         if growth > 0 {
             self.check_growth(growth)?;
         }
-        self.writes_begun = (
-            self.writes_begun.0 + 1,
-            self.writes_begun.1 + buffer.len() as u64,
-        );
+        self.writes_begun = (self.writes_begun.0 + 1, self.writes_begun.1 + buffer.len() as u64);
         let id = WriteId(self.next_id());
-        self.in_flight.insert(
-            id,
-            InFlight {
-                inode,
-                position,
-                buffer,
-            },
-        );
+        self.in_flight.insert(id, InFlight { inode, position, buffer });
         Ok((id, self.random.below(self.faults.write_delay_polls_max + 1)))
     }
 
@@ -266,9 +208,7 @@ impl Medium {
         if durable {
             put(&mut inode.durable, write.position, write.buffer.as_slice());
         } else {
-            inode
-                .unsynced
-                .extend(sectors(write.position, write.buffer.len()));
+            inode.unsynced.extend(sectors(write.position, write.buffer.len()));
         }
         Ok(())
     }
@@ -277,9 +217,7 @@ impl Medium {
         let content = &self.inode(inode)?.content;
         let start = (position as usize).min(content.len());
         let end = start.saturating_add(len).min(content.len());
-        Ok(Bytes::copy_from_slice(
-            content.get(start..end).unwrap_or_default(),
-        ))
+        Ok(Bytes::copy_from_slice(content.get(start..end).unwrap_or_default()))
     }
 
     pub(super) fn sync(&mut self, inode: InodeId) -> io::Result<()> {
@@ -305,10 +243,7 @@ impl Medium {
     // What goes wrong.
 
     pub(super) fn rot(&mut self, path: &Path, position: u64, flip: u8) -> bool {
-        let inode = self
-            .names
-            .get(path)
-            .and_then(|inode| self.inodes.get_mut(inode));
+        let inode = self.names.get(path).and_then(|inode| self.inodes.get_mut(inode));
         let Some(inode) = inode else { return false };
         let Some(byte) = inode.content.get_mut(position as usize) else {
             return false;
@@ -326,8 +261,7 @@ impl Medium {
         for inode in self.inodes.values_mut() {
             cut_unsynced(inode, &mut self.random);
         }
-        let mut in_flight: Vec<InFlight> =
-            std::mem::take(&mut self.in_flight).into_values().collect();
+        let mut in_flight: Vec<InFlight> = std::mem::take(&mut self.in_flight).into_values().collect();
         while !in_flight.is_empty() {
             let write = in_flight.swap_remove(self.random.below(in_flight.len() as u64) as usize);
             cut_in_flight(&mut self.inodes, &write, &mut self.random);
@@ -389,11 +323,7 @@ fn cut_in_flight(inodes: &mut BTreeMap<InodeId, Inode>, write: &InFlight, random
     let fate = random.below(3);
     for (index, sector) in write.buffer.as_slice().chunks(BLOCK_SIZE_BYTES).enumerate() {
         if fate == 0 || (fate == 1 && random.one_in(2)) {
-            put(
-                &mut inode.durable,
-                write.position + index * BLOCK_SIZE_BYTES,
-                sector,
-            );
+            put(&mut inode.durable, write.position + index * BLOCK_SIZE_BYTES, sector);
         }
     }
 }

@@ -33,16 +33,18 @@ fn a_lone_record_costs_one_page_at_once() {
 #[test]
 fn records_gather_while_all_slots_are_taken() {
     let (mut pool, disk) = (LocalPool::new(), SimDisk::new(3));
-    let (wal, _) = start(&mut pool, &disk, config(), 0).unwrap();
+    let (wal, _) = start(&mut pool, &disk, WalConfig { file_size_bytes: 1 << 20, ..config() }, 0).unwrap();
     pool.run_until_stalled();
     disk.set_faults(SimFaults { write_delay_polls_max: 20, ..SimFaults::default() });
     let before = disk.writes().0;
-    for number in 1..=100 {
-        wal.append(&record(number, 100));
-        wal.flush();
-        pool.try_run_one();
-    }
-    pool.run_until(wal.wait_durable(WalSequence(99))).unwrap();
+    pool.run_until(async {
+        for number in 1..=100 {
+            wal.append(&record(number, 100));
+            wal.flush();
+            crate::io::sim::polls(1).await;
+        }
+    });
+    assert_eq!(answer(&mut pool, &wal, 99).unwrap(), WalSequence(100));
     let writes = disk.writes().0 - before;
     assert!((2..60).contains(&writes), "{writes} writes for 100 records");
 }
@@ -120,7 +122,7 @@ fn a_full_log_gathers_and_goes_on_after_trim() {
 fn no_room_for_a_new_file_is_not_an_error() {
     let (mut pool, disk) = (LocalPool::new(), SimDisk::new(1));
     disk.set_faults(SimFaults { capacity_bytes: Some(100 << 10), ..SimFaults::default() });
-    let (wal, _) = start(&mut pool, &disk, config(), 0).unwrap();
+    let (wal, _) = start(&mut pool, &disk, WalConfig { files_max: 16, ..config() }, 0).unwrap();
     for number in 1..=60 {
         wal.append(&record(number, 4000));
         wal.flush();
@@ -130,7 +132,7 @@ fn no_room_for_a_new_file_is_not_an_error() {
     assert!(wal.is_full() && durable < WalSequence(60) && durable > WalSequence(5), "{durable}");
     disk.set_faults(SimFaults::default());
     wal.flush();
-    pool.run_until(wal.wait_durable(WalSequence(59))).unwrap();
+    answer(&mut pool, &wal, 59).unwrap();
     assert!(!wal.is_full());
 }
 
@@ -155,8 +157,7 @@ fn a_failed_write_is_told_to_everybody() {
         wal.append(&record(number, 10));
         wal.flush();
     }
-    let waiting = (1..=3).map(|after| wal.wait_durable(WalSequence(after)));
-    let results = pool.run_until(futures::future::join_all(waiting));
+    let results = [1, 2, 3].map(|after| answer(&mut pool, &wal, after));
     assert!(results.iter().all(|result| matches!(result, Err(StorageError::WalPoisoned { .. }))), "{results:?}");
     assert_eq!(wal.durable(), WalSequence(1));
 }
@@ -167,7 +168,7 @@ fn waiting_on_a_closed_log_ends() {
     let (wal, _) = start(&mut pool, &disk, config(), 0).unwrap();
     wal.append(&record(1, 10));
     wal.close();
-    assert_eq!(pool.run_until(wal.wait_durable(WalSequence(0))).unwrap(), WalSequence(1));
-    let closed = pool.run_until(wal.wait_durable(WalSequence(1)));
+    assert_eq!(answer(&mut pool, &wal, 0).unwrap(), WalSequence(1));
+    let closed = answer(&mut pool, &wal, 1);
     assert!(matches!(closed, Err(StorageError::WalClosed)), "{closed:?}");
 }
