@@ -43,7 +43,7 @@ impl Run {
             96..97 => self.change_members(),
             97..98 => {
                 let to = self.any();
-                drop(self.cluster.with(id, |raft| raft.transfer_leader(GROUP, to)));
+                let _refused_or_down = self.cluster.with(id, |raft| raft.transfer_leader(GROUP, to));
             }
             _ => _ = self.cluster.with(id, |raft| raft.unreachable(GROUP, 1 + id % 3)),
         }
@@ -58,7 +58,7 @@ impl Run {
             let waiting = self.cluster.network.len().max(1);
             let at = if self.random.chance(70) { 0 } else { self.random.below(waiting) };
             if self.random.chance(5) {
-                drop(self.cluster.network.remove(at));
+                let _lost = self.cluster.network.remove(at);
             } else if self.random.chance(3)
                 && let Some(envelope) = self.cluster.network.get(at)
             {
@@ -77,7 +77,7 @@ impl Run {
         };
         self.proposed += 1;
         let data = vec![u8::try_from(self.proposed % 251).unwrap(); 1 + self.random.below(120)];
-        drop(self.cluster.with(id, |raft| raft.propose(GROUP, Bytes::from(data))));
+        let _refused_or_down = self.cluster.with(id, |raft| raft.propose(GROUP, Bytes::from(data)));
     }
 
     fn cut_or_heal(&mut self, id: u64) {
