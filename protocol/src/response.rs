@@ -42,7 +42,7 @@ pub fn encode_response<T: Encodable + HeaderVersion>(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use kafka_protocol::messages::{ApiVersionsResponse, MetadataResponse};
 

@@ -303,3 +303,15 @@ fn bombs_are_stopped_by_the_limit_and_not_by_memory() {
         assert!(message.contains("more than 1048576 bytes"), "{compression}: {message}");
     }
 }
+
+#[test]
+fn a_bomb_is_refused_by_its_decompressed_size() {
+    let mut builder = BatchBuilder::new().with_compression(Compression::Zstd);
+    builder.push(NOW, None, Some(&vec![0; 70 << 20]), &[]).unwrap();
+    let records = builder.build().unwrap().freeze();
+    assert!(records.len() < 10_000);
+    let small = BatchRules { message_size_max_bytes: 10_000, ..rules() };
+    assert_eq!(code(&records, &small), ErrorCode::InvalidRecord);
+    // A topic with large batches has a larger limit.
+    assert_eq!(code(&records, &BatchRules { message_size_max_bytes: 2 << 20, ..rules() }), ErrorCode::None);
+}

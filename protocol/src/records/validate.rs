@@ -15,9 +15,11 @@ use super::view::{BatchView, batches};
 use crate::error::ErrorCode;
 use crate::types::{KafkaOffset, TimestampMs};
 
-/// More decompressed bytes than this in one batch are taken for a bomb. Kafka sets no limit; a core that serves other
-/// partitions must.
-pub const DECOMPRESSED_SIZE_MAX_BYTES: usize = 256 * 1024 * 1024;
+/// Records may be this many times larger than the largest batch of their topic. Kafka sets no limit; a core that serves
+/// other partitions must, or a megabyte of compressed zeros would hold it up for seconds.
+const EXPANSION_MAX: usize = 64;
+/// What every batch may decompress to, however small the topic's batches are.
+const DECOMPRESSED_SIZE_FLOOR_BYTES: usize = 64 * 1024 * 1024;
 /// A batch whose records must be written anew is held decompressed while that is done.
 const REWRITTEN_SIZE_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// How many rejected records are named one by one.
@@ -47,6 +49,12 @@ pub struct BatchRules {
     pub message_size_max_bytes: usize,
     /// Whether `cleanup.policy` has `compact`, so that every record must have a key.
     pub compacted: bool,
+}
+
+impl BatchRules {
+    fn decompressed_size_max_bytes(&self) -> usize {
+        self.message_size_max_bytes.saturating_mul(EXPANSION_MAX).max(DECOMPRESSED_SIZE_FLOOR_BYTES)
+    }
 }
 
 /// One batch in memory of its own, ready for its offset and leader epoch.
@@ -247,7 +255,7 @@ impl<'a> Walk<'a> {
             self.records(&mut body, |error| RecordError::Decompress { codec: source, reason: error.to_string() })?;
             return Ok(None);
         }
-        let mut reader = Decompressor::new(source, view.body(), DECOMPRESSED_SIZE_MAX_BYTES)?;
+        let mut reader = Decompressor::new(source, view.body(), self.rules.decompressed_size_max_bytes())?;
         let explain = reader.explain();
         let Some(target) = target else {
             self.records(&mut reader, explain)?;
@@ -291,9 +299,7 @@ impl<'a> Walk<'a> {
 
     fn record(&mut self, index: i32, record: Scanned) {
         let timestamp = match self.header.attributes.timestamp_type() {
-            TimestampType::CreateTime => {
-                TimestampMs(self.header.base_timestamp.0.wrapping_add(record.timestamp_delta))
-            }
+            TimestampType::CreateTime => TimestampMs(self.header.base_timestamp.0.wrapping_add(record.timestamp_delta)),
             TimestampType::LogAppendTime => self.header.max_timestamp,
         };
         self.max_timestamp = self.max_timestamp.max(timestamp);
