@@ -46,7 +46,7 @@ fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// The directory that holds `path`; a bare name is in the current one.
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

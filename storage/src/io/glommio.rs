@@ -3,10 +3,14 @@
 //! Where the file system has no O_DIRECT, files are opened through the page cache instead, with one warning per
 //! process: slower, equally durable (O_DSYNC and fdatasync do the same work there). tmpfs takes glommio's own path.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
@@ -20,14 +24,46 @@ const READ_SIZE_MAX_BYTES: usize = 4 << 20;
 
 /// The file systems of this host, through the glommio executor of the calling thread.
 pub fn glommio_disk() -> Rc<dyn Disk> {
-    Rc::new(GlommioDisk)
+    Rc::new(GlommioDisk { probed: RefCell::default() })
 }
 
-struct GlommioDisk;
+struct GlommioDisk {
+    /// Devices of which glommio knows whether they can be polled.
+    probed: RefCell<BTreeSet<u64>>,
+}
+
+impl GlommioDisk {
+    /// glommio finds out whether a device can be polled by reading from the first file that is opened there. At the end
+    /// of an empty file every device seems to be pollable, and all later reads fail with EOPNOTSUPP. So that first file
+    /// must not be empty, and is made for the purpose.
+    async fn probe(&self, path: &Path) {
+        let directory = blocking::parent(path);
+        let Ok(device) = std::fs::metadata(directory).map(|directory| directory.dev()) else {
+            return; // opening the file itself will say why
+        };
+        if self.probed.borrow().contains(&device) {
+            return;
+        }
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let probe = directory.join(format!(".probe-{}-{count}.tmp", std::process::id()));
+        // Where no file can be made, only existing ones are read, and those are not empty.
+        if std::fs::write(&probe, [0; BLOCK_SIZE_BYTES]).is_ok() {
+            if options(OpenMode::default()).dma_open(&probe).await.is_ok() {
+                self.probed.borrow_mut().insert(device);
+            }
+            let _ = std::fs::remove_file(&probe);
+        }
+    }
+}
 
 impl Disk for GlommioDisk {
     fn open<'a>(&'a self, path: &'a Path, mode: OpenMode) -> LocalBoxFuture<'a, io::Result<Rc<dyn DiskFile>>> {
-        open(path, mode).boxed_local()
+        async move {
+            self.probe(path).await;
+            open(path, mode).await
+        }
+        .boxed_local()
     }
 
     fn create_dir_all<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>> {
