@@ -27,7 +27,7 @@ pub struct WalFileName {
 pub enum Finding {
     /// A whole block of this file's present life.
     Block { position: u64, header: BlockHeader },
-    /// A whole record; one that spans blocks is told where it ends, if it began in this file.
+    /// A whole record; one that spans blocks is told where it ends.
     Record { position: u64, sequence: WalSequence, record: WalRecord },
     /// A whole block left over from the file's earlier life; never replayed.
     Stale { position: u64, header: BlockHeader },
@@ -58,11 +58,29 @@ pub fn wal_files(dir: &Path) -> Result<Vec<WalFileName>, StorageError> {
     Ok(files)
 }
 
-/// Reads one file from its start and hands over what it finds.
+/// Reads one file from its start and hands over what it finds. A record that began in an earlier file is not told.
 pub fn inspect_file(file: &WalFileName, found: &mut dyn FnMut(Finding)) -> Result<(), StorageError> {
+    inspect_behind(file, &mut None, found)
+}
+
+/// Reads all files of a log's directory, in order, and hands over what it finds, with the file it is in.
+pub fn inspect(dir: &Path, found: &mut dyn FnMut(&WalFileName, Finding)) -> Result<(), StorageError> {
+    let mut partial = None;
+    for file in wal_files(dir)? {
+        inspect_behind(&file, &mut partial, &mut |finding| found(&file, finding))?;
+    }
+    Ok(())
+}
+
+/// `partial` is the record that the files before left unfinished.
+fn inspect_behind(
+    file: &WalFileName,
+    partial: &mut Option<Vec<u8>>,
+    found: &mut dyn FnMut(Finding),
+) -> Result<(), StorageError> {
     let open = File::open(&file.path).map_err(StorageError::io("open", &file.path))?;
     let len = open.metadata().map_err(StorageError::io("measure", &file.path))?.len();
-    let mut inspector = Inspector { number: file.number, partial: None, hole: None, found };
+    let mut inspector = Inspector { number: file.number, partial, hole: None, found };
     let mut position = 0;
     while position < len {
         let block = read_block(&open, position).map_err(StorageError::io("read", &file.path))?;
@@ -86,13 +104,9 @@ pub struct Summary {
 
 /// Reads the whole log and checks that no durable block is missing behind the first one found.
 pub fn verify(dir: &Path) -> Result<Summary, StorageError> {
-    let mut summary = Summary::default();
+    let mut summary = Summary { files: wal_files(dir)?.len(), ..Summary::default() };
     let mut numbers: Vec<(u64, u64)> = Vec::new();
-    for file in wal_files(dir)? {
-        summary.files += 1;
-        let path = file.path.display().to_string();
-        inspect_file(&file, &mut |finding| summary.count(&path, &mut numbers, finding))?;
-    }
+    inspect(dir, &mut |file, finding| summary.count(&file.path.display().to_string(), &mut numbers, finding))?;
     numbers.sort_unstable();
     let durable = numbers.iter().map(|(_, durable)| *durable).max().unwrap_or(0);
     for pair in numbers.windows(2) {
@@ -158,7 +172,7 @@ fn read_at(file: &File, position: u64, len: usize) -> io::Result<Vec<u8>> {
 
 struct Inspector<'a> {
     number: u64,
-    partial: Option<Vec<u8>>,
+    partial: &'a mut Option<Vec<u8>>,
     /// Where pages without a block began, how many, and why the first was none.
     hole: Option<(u64, u64, NoBlock)>,
     found: &'a mut dyn FnMut(Finding),
@@ -204,10 +218,10 @@ impl Inspector<'_> {
                 Err(problem) => return (self.found)(Finding::Malformed { position, problem }),
             };
             if frame.kind.starts() {
-                self.partial = Some(Vec::new());
+                *self.partial = Some(Vec::new());
                 sequence = if count > 0 { sequence.next() } else { sequence };
             }
-            if let Some(partial) = &mut self.partial {
+            if let Some(partial) = self.partial.as_mut() {
                 partial.extend_from_slice(frame.bytes);
             }
             if frame.kind.ends()

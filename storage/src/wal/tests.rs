@@ -14,6 +14,7 @@ use crate::types::{EntryKind, GroupId, LogEntry, RaftIndex, Term};
 
 mod faults;
 mod golden;
+mod offline;
 mod recovery;
 mod writing;
 
