@@ -23,6 +23,8 @@ mod deleter;
 mod open;
 mod rehome;
 mod retention;
+#[cfg(test)]
+mod tests;
 
 pub use self::checkpoint_file::CheckpointHead;
 pub use self::open::RecoveredGroup;

@@ -16,7 +16,6 @@ use crate::error::StorageError;
 #[derive(Clone)]
 pub(super) struct SegmentView {
     pub(super) base_offset: KafkaOffset,
-    pub(super) next_offset: KafkaOffset,
     pub(super) path: PathBuf,
     pub(super) size_bytes: u64,
     written: u64,
@@ -29,7 +28,6 @@ impl PartitionLog {
         let fragment = segment.active.as_ref().map(|active| active.file(FileKind::Log).fragment.clone());
         SegmentView {
             base_offset: segment.base_offset,
-            next_offset: segment.content.next_offset,
             path: file_path(&self.descriptor.dir, segment.base_offset, FileKind::Log),
             size_bytes: segment.content.size_bytes,
             written: segment.file_bytes(),

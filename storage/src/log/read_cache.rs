@@ -61,6 +61,11 @@ impl ReadCache {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn total_bytes(&self) -> usize {
+        self.windows.borrow().iter().map(|window| window.bytes.len()).sum()
+    }
+
     pub(crate) fn forget(&self, group: GroupId, gone: impl Fn(KafkaOffset) -> bool) {
         self.windows.borrow_mut().retain(|window| window.group != group || !gone(window.segment));
     }

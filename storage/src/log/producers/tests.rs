@@ -5,7 +5,7 @@ use thalweg_protocol::LeaderEpoch;
 use thalweg_protocol::records::Attributes;
 
 use super::*;
-use crate::codec::Reader;
+use crate::codec::{CodecError, Reader};
 
 /// A batch of `count` records from producer 7.
 fn batch(epoch: i16, base_sequence: i32, count: i32, base_offset: i64) -> BatchHeader {
@@ -134,7 +134,7 @@ fn snapshots_come_back_whole() {
 fn kafkas_snapshot_keeps_the_last_batch() {
     let state = after(&[batch(4, 0, 3, 0), batch(4, 3, 2, 3)]);
     let file = state.encode_kafka();
-    let golden = "00018ab3bef5000000010000000000000007000400000004000000000000000400000001000000000000\
+    let golden = "000135c14cca000000010000000000000007000400000004000000000000000400000001000000000000\
                   03ebffffffffffffffffffffffff";
     assert_eq!(file.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), golden);
     let read = ProducerState::decode_kafka(&file).unwrap();
