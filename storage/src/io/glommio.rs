@@ -67,7 +67,7 @@ impl Disk for GlommioDisk {
     }
 
     fn create_dir_all<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>> {
-        on_path(path, |path| std::fs::create_dir_all(path))
+        on_path(path, std::fs::create_dir_all)
     }
 
     fn read_dir<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Vec<PathBuf>>> {
@@ -75,11 +75,11 @@ impl Disk for GlommioDisk {
     }
 
     fn remove_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>> {
-        on_path(path, |path| std::fs::remove_file(path))
+        on_path(path, std::fs::remove_file)
     }
 
     fn remove_dir_all<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<()>> {
-        on_path(path, |path| std::fs::remove_dir_all(path))
+        on_path(path, std::fs::remove_dir_all)
     }
 
     fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> LocalBoxFuture<'a, io::Result<()>> {

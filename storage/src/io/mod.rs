@@ -55,6 +55,7 @@ pub trait Disk {
 }
 
 /// An open file, read and written directly.
+#[expect(clippy::len_without_is_empty, reason = "whether a file is empty is not what anybody asks")]
 pub trait DiskFile {
     /// Writes the whole buffer at an aligned position. Several may be in flight; they may reach the device in any order.
     fn write_at(&self, position: u64, buffer: DmaBuffer) -> LocalBoxFuture<'_, io::Result<()>>;

@@ -112,7 +112,7 @@ pub fn verify(dir: &Path) -> Result<Summary, StorageError> {
     for pair in numbers.windows(2) {
         if let [(before, _), (behind, _)] = pair
             && *behind > before + 1
-            && before + 1 <= durable
+            && *before < durable
         {
             summary.problems.push(format!("blocks {} to {} were durable and are missing", before + 1, behind - 1));
         }

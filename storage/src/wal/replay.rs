@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::frame::{Frame, frames};
 use super::gather::RECORD_LEN_MAX;
@@ -105,7 +105,7 @@ impl<'a> Replay<'a> {
     }
 
     fn finish(&mut self, sequence: WalSequence, place: Place<'_>) -> Result<(), StorageError> {
-        let bytes = self.partial.take().map(|(_, bytes)| bytes.freeze()).unwrap_or_else(Bytes::new);
+        let bytes = self.partial.take().map(|(_, bytes)| bytes.freeze()).unwrap_or_default();
         self.last = Some(sequence);
         if sequence <= self.from {
             return Ok(());
