@@ -155,7 +155,6 @@ impl Store {
         Ok(Some(self.inner.wal.append(&WalRecord::LogStart { group, log_start_offset: offset })))
     }
 
-    #[expect(clippy::panic, reason = "a group that this core does not own is a bug of the caller")]
     fn existing(&self, group: GroupId) -> LogRef {
         self.log(group).unwrap_or_else(|| panic!("group {group} is not on core {}", self.inner.config.core))
     }

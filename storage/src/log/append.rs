@@ -103,7 +103,8 @@ impl PartitionLog {
     pub(super) fn forget_tail(&mut self) {
         while let Some(entry) = self.tail.pop_back() {
             let memory = &self.shared.memory;
-            let held = if entry.entry.index > self.flushed.index { &memory.unflushed_bytes } else { &memory.cached_bytes };
+            let held =
+                if entry.entry.index > self.flushed.index { &memory.unflushed_bytes } else { &memory.cached_bytes };
             subtract(held, entry.size_bytes());
         }
         self.flushable_bytes = 0;

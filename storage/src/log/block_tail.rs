@@ -133,7 +133,8 @@ mod tests {
         let sim = SimDisk::new(1);
         let disk = sim.disk();
         let path = Path::new("/f");
-        let file = block_on(disk.open(path, OpenMode { write: true, create_new: true, durable_writes: false })).unwrap();
+        let file =
+            block_on(disk.open(path, OpenMode { write: true, create_new: true, durable_writes: false })).unwrap();
         let mut tail = BlockTail::default();
         let mut model = Vec::new();
         for (i, len) in [10, 4086, 5000, 1, 3_000_000, 4096].into_iter().enumerate() {

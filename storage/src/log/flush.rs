@@ -22,7 +22,6 @@ mod complete;
 mod prepare;
 mod roll;
 
-
 /// Bytes of batches that are written in one go.
 const PIECE_SIZE_MAX_BYTES: usize = 4 << 20;
 
@@ -189,7 +188,9 @@ impl PartitionLog {
     fn header_of(&self, entry: &LogEntry) -> BatchHeader {
         match BatchHeader::parse(&entry.data) {
             Ok(header) => header,
-            Err(error) => unreachable!("group {}: entry {} was a batch when appended: {error}", self.group, entry.index),
+            Err(error) => {
+                unreachable!("group {}: entry {} was a batch when appended: {error}", self.group, entry.index)
+            }
         }
     }
 
@@ -216,7 +217,8 @@ impl PartitionLog {
             active.file(FileKind::TimeIndex).stage(disk, &[times]),
         ];
         let batches = Batches { staged, content: gathering.segment.content.clone(), bytes: gathering.bytes };
-        let empty = || Segment::new(gathering.segment.base_offset, gathering.segment.base_index, gathering.segment.created);
+        let empty =
+            || Segment::new(gathering.segment.base_offset, gathering.segment.base_index, gathering.segment.created);
         Piece { fresh: gathering.is_fresh.then(empty), batches: Some(batches), raft_only, flushed }
     }
 
@@ -228,8 +230,10 @@ impl PartitionLog {
             self.offset_map.push(entry, offset);
         }
         let now_flushed = self.tail.from(self.flushed.index.next());
-        let moved: usize =
-            now_flushed.take_while(|entry| entry.entry.index <= piece.flushed.index).map(|entry| entry.size_bytes()).sum();
+        let moved: usize = now_flushed
+            .take_while(|entry| entry.entry.index <= piece.flushed.index)
+            .map(|entry| entry.size_bytes())
+            .sum();
         subtract(&self.shared.memory.unflushed_bytes, moved);
         add(&self.shared.memory.cached_bytes, moved);
         self.flushed = piece.flushed;
@@ -242,12 +246,18 @@ impl PartitionLog {
         let Some(segment) = self.segments.back_mut() else { return };
         let Some(active) = &mut segment.active else { return };
         let [log, offsets, times] = batches.staged;
-        if log.next.written > active.file(FileKind::Log).written && !self.disk_state.unsynced.contains(&segment.base_offset) {
+        if log.next.written > active.file(FileKind::Log).written
+            && !self.disk_state.unsynced.contains(&segment.base_offset)
+        {
             self.disk_state.unsynced.push(segment.base_offset);
         }
         active.files = [log.next, offsets.next, times.next];
         segment.content = batches.content;
-        assert_eq!(active.file(FileKind::Log).len(), segment.content.size_bytes, "every byte is written or in the fragment");
+        assert_eq!(
+            active.file(FileKind::Log).len(),
+            segment.content.size_bytes,
+            "every byte is written or in the fragment"
+        );
     }
 }
 

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn time_lookup() {
-        let bytes = [(1000, 105), (2000, 110)].map(|(at, offset)| time_entry(BASE, TimestampMs(at), KafkaOffset(offset)));
+        let bytes =
+            [(1000, 105), (2000, 110)].map(|(at, offset)| time_entry(BASE, TimestampMs(at), KafkaOffset(offset)));
         let index = TimeIndex { base: BASE, bytes: bytes.concat().into() };
         let found = [0, 999, 1000, 1999, 2000, 9999].map(|at| index.offset_before(TimestampMs(at)).0);
         assert_eq!(found, [100, 100, 105, 105, 110, 110]);

@@ -108,7 +108,9 @@ impl SegmentFile {
             let batch = inspection.batches.iter().find(|batch| batch.position == position);
             let what = match batch {
                 Some(batch) if batch.header.last_offset() == offset => continue,
-                Some(batch) => format!("offset {offset} at {position}, where the batch ends at {}", batch.header.last_offset()),
+                Some(batch) => {
+                    format!("offset {offset} at {position}, where the batch ends at {}", batch.header.last_offset())
+                }
                 None => format!("offset {offset} at {position}, where no batch begins"),
             };
             inspection.problems.push(Problem { file: self.path(FileKind::OffsetIndex), position: at as u64 * 8, what });
@@ -124,7 +126,11 @@ impl SegmentFile {
             let newest = up_to.map(|batch| batch.header.max_timestamp).max();
             if newest != Some(timestamp) {
                 let what = format!("timestamp {timestamp} at offset {offset}, up to which the newest is {newest:?}");
-                inspection.problems.push(Problem { file: self.path(FileKind::TimeIndex), position: at as u64 * 12, what });
+                inspection.problems.push(Problem {
+                    file: self.path(FileKind::TimeIndex),
+                    position: at as u64 * 12,
+                    what,
+                });
             }
         }
     }
@@ -145,7 +151,8 @@ impl Inspection {
             let sound = view.check_crc();
             self.problems.extend(sound.as_ref().err().map(|error| problem(error.to_string())));
             if header.base_offset < expected || (position == 0 && header.base_offset != base_offset) {
-                self.problems.push(problem(format!("the batch begins at offset {} instead of {expected}", header.base_offset)));
+                self.problems
+                    .push(problem(format!("the batch begins at offset {} instead of {expected}", header.base_offset)));
             }
             let len = view.bytes.len();
             self.batches.push(FoundBatch {
@@ -179,7 +186,8 @@ mod tests {
         let second = bytes.len() as u32 / 3;
         fs::write(found.path(FileKind::Log), bytes).unwrap();
         fs::write(found.path(FileKind::OffsetIndex), [1_u32.to_be_bytes(), second.to_be_bytes()].concat()).unwrap();
-        fs::write(found.path(FileKind::TimeIndex), [&1001_i64.to_be_bytes()[..], &1_i32.to_be_bytes()].concat()).unwrap();
+        fs::write(found.path(FileKind::TimeIndex), [&1001_i64.to_be_bytes()[..], &1_i32.to_be_bytes()].concat())
+            .unwrap();
         found
     }
 

@@ -21,7 +21,11 @@ pub(super) async fn position_before(log: &LogRef, base: KafkaOffset, offset: Kaf
 }
 
 /// From which offset on the segment may have records as new as `at`.
-pub(super) async fn offset_before(log: &LogRef, base: KafkaOffset, at: TimestampMs) -> Result<KafkaOffset, StorageError> {
+pub(super) async fn offset_before(
+    log: &LogRef,
+    base: KafkaOffset,
+    at: TimestampMs,
+) -> Result<KafkaOffset, StorageError> {
     let bytes = load_index(log, base, FileKind::TimeIndex).await?;
     Ok(TimeIndex { base, bytes }.offset_before(at))
 }
@@ -51,7 +55,8 @@ async fn rebuild(log: &LogRef, base: KafkaOffset, kind: FileKind, active: bool) 
     let gate = log.borrow().writing.clone();
     let _passage = gate.pass().await;
     let still_active = active && log.borrow().segments.back().is_some_and(|segment| segment.active.is_some());
-    let entries = if still_active { rebuild_active_indexes(log).await? } else { rebuild_sealed_indexes(log, base).await? };
+    let entries =
+        if still_active { rebuild_active_indexes(log).await? } else { rebuild_sealed_indexes(log, base).await? };
     Ok(Bytes::from(if kind == FileKind::TimeIndex { entries.times } else { entries.offsets }))
 }
 

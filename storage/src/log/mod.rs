@@ -112,7 +112,12 @@ pub(crate) struct DiskState {
 
 impl PartitionLog {
     /// An empty log, which begins behind `descriptor.start`.
-    pub(crate) fn new(group: GroupId, descriptor: LogDescriptor, config: Rc<LogConfig>, shared: Rc<CoreShared>) -> Self {
+    pub(crate) fn new(
+        group: GroupId,
+        descriptor: LogDescriptor,
+        config: Rc<LogConfig>,
+        shared: Rc<CoreShared>,
+    ) -> Self {
         let start = descriptor.start;
         let mut terms = Terms::default();
         if start.index > RaftIndex::ZERO {

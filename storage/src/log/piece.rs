@@ -7,9 +7,9 @@ use bytes::{Bytes, BytesMut};
 use thalweg_protocol::KafkaOffset;
 use thalweg_protocol::records::{BatchHeader, RecordError};
 
+use super::PartitionLog;
 use super::segment::{FileKind, Segment, file_path};
 use super::shared::CoreShared;
-use super::PartitionLog;
 use crate::error::StorageError;
 
 /// A segment as it was at one moment. What it says stays readable: segments only grow.
@@ -75,9 +75,8 @@ impl SegmentView {
     /// The header of the batch at `position` of the segment, `at` in `bytes`; `None` when more must be read to see it.
     pub(super) fn header(&self, bytes: &[u8], at: usize, position: u64) -> Result<Option<BatchHeader>, StorageError> {
         match BatchHeader::parse(bytes.get(at..).unwrap_or_default()) {
-            Ok(header) if position + header.size_bytes() as u64 > self.size_bytes => {
-                Err(self.damaged(position, format!("a batch of {} bytes would end behind the segment", header.size_bytes())))
-            }
+            Ok(header) if position + header.size_bytes() as u64 > self.size_bytes => Err(self
+                .damaged(position, format!("a batch of {} bytes would end behind the segment", header.size_bytes()))),
             Ok(header) => Ok(Some(header)),
             Err(RecordError::Truncated { .. }) => Ok(None),
             Err(error) => Err(self.damaged(position, error.to_string())),

@@ -70,7 +70,10 @@ impl ProducerEntry {
 pub enum SequenceCheck {
     Accept,
     /// It is in the log already; the producer gets its first answer again.
-    Duplicate { base_offset: KafkaOffset, timestamp: TimestampMs },
+    Duplicate {
+        base_offset: KafkaOffset,
+        timestamp: TimestampMs,
+    },
     Reject(ErrorCode),
 }
 

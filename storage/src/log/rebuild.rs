@@ -5,10 +5,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use thalweg_protocol::KafkaOffset;
 
+use super::LogRef;
 use super::block_tail::BlockTail;
 use super::piece::Scan;
 use super::segment::{FileKind, IndexEntries, Segment, file_path};
-use super::LogRef;
 use crate::error::StorageError;
 use crate::io::BLOCK_SIZE_BYTES;
 

@@ -221,7 +221,9 @@ mod tests {
         assert_eq!(path, Path::new("/d/t-0/00000000000000000042.timeindex"));
         let name = Path::new("00000000000000000042.index");
         assert_eq!(parse_file_name(name), Some((KafkaOffset(42), FileKind::OffsetIndex)));
-        for other in ["42.log", "00000000000000000042.log.deleted", "leader-epoch-checkpoint", "0000000000000000004x.log"] {
+        for other in
+            ["42.log", "00000000000000000042.log.deleted", "leader-epoch-checkpoint", "0000000000000000004x.log"]
+        {
             assert_eq!(parse_file_name(Path::new(other)), None, "{other}");
         }
     }

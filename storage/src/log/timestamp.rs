@@ -141,8 +141,9 @@ impl PartitionLog {
     fn lookup_in_memory(&self, at: TimestampMs) -> Option<TimestampedOffset> {
         let candidates = self.committed_batches().filter(|(header, _)| header.max_timestamp >= at);
         // They were checked before they were appended.
-        let mut found = candidates
-            .filter_map(|(header, batch)| first_record(&header, batch, self.log_start, |time| time >= at).ok().flatten());
+        let mut found = candidates.filter_map(|(header, batch)| {
+            first_record(&header, batch, self.log_start, |time| time >= at).ok().flatten()
+        });
         found.next()
     }
 }

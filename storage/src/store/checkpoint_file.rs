@@ -66,7 +66,8 @@ pub(super) fn decode(
     config: &Rc<LogConfig>,
     shared: &Rc<CoreShared>,
 ) -> Result<(CheckpointHead, Vec<PartitionLog>), StorageError> {
-    let damaged = |error: CodecError| StorageError::FileDamaged { file: path.to_path_buf(), problem: error.to_string() };
+    let damaged =
+        |error: CodecError| StorageError::FileDamaged { file: path.to_path_buf(), problem: error.to_string() };
     let (head, mut reader) = decode_head(file).map_err(damaged)?;
     let mut logs = Vec::with_capacity(head.groups.min(1 << 20) as usize);
     for _ in 0..head.groups {

@@ -113,7 +113,8 @@ impl Deleter {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 names => names.map_err(StorageError::io("list", log_dir))?,
             };
-            let leftovers = names.into_iter().filter(|name| name.to_str().is_some_and(|name| name.ends_with("-delete")));
+            let leftovers =
+                names.into_iter().filter(|name| name.to_str().is_some_and(|name| name.ends_with("-delete")));
             leftovers.for_each(|name| self.doom(inner, log_dir.join(name), true, 0));
         }
         Ok(())

@@ -38,7 +38,8 @@ impl Store {
         let shared = CoreShared::new(disk, config.limits(), wall_clock());
         let mut replay = Replay::new(Rc::new(config.log_config.clone()), Rc::clone(&shared));
         let from = replay.load_checkpoint(&config).await?;
-        let wal = Wal::open(Rc::clone(&shared.disk), config.wal.clone(), from, &mut |_, record| replay.apply(record)).await?;
+        let wal =
+            Wal::open(Rc::clone(&shared.disk), config.wal.clone(), from, &mut |_, record| replay.apply(record)).await?;
         let replayed = replay.finish(&config)?;
         let inner = Inner {
             config,

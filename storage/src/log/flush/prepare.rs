@@ -127,7 +127,8 @@ fn base64_url(bytes: &[u8; 16]) -> String {
     // 21 digits of six bits, and the last two bits with four zeros behind them.
     (0..22)
         .map(|at| {
-            let digit = if at == 21 { ((number & 0x3) << 4) as usize } else { ((number >> (122 - 6 * at)) & 0x3f) as usize };
+            let digit =
+                if at == 21 { ((number & 0x3) << 4) as usize } else { ((number >> (122 - 6 * at)) & 0x3f) as usize };
             ALPHABET.get(digit).map_or('?', |letter| char::from(*letter))
         })
         .collect()

@@ -27,7 +27,8 @@ fn after_a_clean_shutdown_the_files_hold_every_batch() {
     let names = running_names(&sim);
     let logs: Vec<_> = names.iter().filter(|name| name.ends_with(".log")).collect();
     assert_eq!(logs.len(), segments);
-    let bytes: Vec<u8> = logs.iter().flat_map(|name| sim.content(&Path::new("/data/t-1").join(name)).unwrap()).collect();
+    let bytes: Vec<u8> =
+        logs.iter().flat_map(|name| sim.content(&Path::new("/data/t-1").join(name)).unwrap()).collect();
     assert!(bytes == expected, "plain segments, back to back");
     for needed in ["partition.metadata", "leader-epoch-checkpoint", "00000000000000000200.snapshot"] {
         assert!(names.iter().any(|name| name == needed), "{needed} is missing in {names:?}");
