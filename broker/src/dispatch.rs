@@ -154,7 +154,10 @@ pub fn decode<Request: thalweg_protocol::Request>(context: &Context, body: &mut 
 pub fn encode<Response: Encodable + HeaderVersion>(correlation_id: i32, version: i16, response: &Response) -> Answer {
     match thalweg_protocol::response::encode_response(correlation_id, version, response) {
         Ok(bytes) => Answer::Send(vec![bytes]),
-        Err(error) => Answer::Close(format!("a response could not be encoded: {error}")),
+        Err(error) => {
+            let name = std::any::type_name::<Response>().rsplit("::").next().unwrap_or_default();
+            Answer::Close(format!("a {name} of version {version} could not be encoded: {error}"))
+        }
     }
 }
 
@@ -170,7 +173,7 @@ mod tests {
     #[test]
     fn every_served_version_can_be_decoded() {
         for api in APIS {
-            let known = api.key.valid_versions();
+            let known = thalweg_protocol::known_versions(api.key);
             assert!(known.min <= api.versions.min && api.versions.max <= known.max, "{:?}", api.key);
         }
     }

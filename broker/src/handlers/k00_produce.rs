@@ -24,7 +24,7 @@ use thalweg_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use thalweg_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
-use thalweg_protocol::records::ProduceRejection;
+use thalweg_protocol::records::{ProduceRejection, check_produce_version};
 use thalweg_protocol::{LeaderEpoch, PartitionIndex, StrBytes};
 use thalweg_storage::types::GroupId;
 
@@ -82,6 +82,7 @@ fn plan(context: &Context, request: ProduceRequest) -> (ProduceResponse, BTreeMa
                 topic.partition(PartitionIndex(partition.index)).ok_or(ErrorCode::UnknownTopicOrPartition)
             });
             match (info, partition.records) {
+                (Ok(_), Some(records)) if refuse_codec(context.version, &records, &mut result) => {}
                 (Ok(info), Some(records)) => items.entry(context.core.owner(info.group)).or_default().push(Item {
                     slot: (topic_slot, slot),
                     group: info.group,
@@ -100,6 +101,16 @@ fn plan(context: &Context, request: ProduceRequest) -> (ProduceResponse, BTreeMa
         );
     }
     (ProduceResponse::default().with_responses(responses), items)
+}
+
+/// Refuses zstd from clients whose version of Produce cannot know it; says whether it did.
+fn refuse_codec(version: i16, records: &Bytes, result: &mut PartitionProduceResponse) -> bool {
+    let refused = check_produce_version(version, records).err();
+    if let Some(rejection) = &refused {
+        result.error_code = rejection.code.code();
+        result.error_message = Some(StrBytes::from_string(rejection.message.clone()));
+    }
+    refused.is_some()
 }
 
 /// On the owning core: appends now, answers when all is committed.
@@ -169,7 +180,7 @@ async fn finish(
         let (topic, partition) = outcome.slot;
         let slot = response.responses.get_mut(topic).and_then(|topic| topic.partition_responses.get_mut(partition));
         if let Some(slot) = slot {
-            fill(slot, outcome.result, outcome.leader_epoch, context.core.shared.config.node_id.0);
+            fill(&context, slot, outcome.result, outcome.leader_epoch);
         }
     }
     name_leader(&context, &mut response);
@@ -191,10 +202,10 @@ fn finish_unacknowledged(response: &ProduceResponse, done: &[Result<Vec<Outcome>
 }
 
 fn fill(
+    context: &Context,
     slot: &mut PartitionProduceResponse,
     result: Result<Appended, ProduceRejection>,
     leader_epoch: LeaderEpoch,
-    leader: i32,
 ) {
     match result {
         Ok(appended) => {
@@ -216,9 +227,10 @@ fn fill(
                         .with_batch_index_error_message(Some(StrBytes::from_string(message)))
                 })
                 .collect();
-            if rejection.code == ErrorCode::NotLeaderOrFollower {
+            if rejection.code == ErrorCode::NotLeaderOrFollower && context.version >= 10 {
+                let leader = BrokerId(context.core.shared.config.node_id.0);
                 slot.current_leader =
-                    LeaderIdAndEpoch::default().with_leader_id(BrokerId(leader)).with_leader_epoch(leader_epoch.0);
+                    LeaderIdAndEpoch::default().with_leader_id(leader).with_leader_epoch(leader_epoch.0);
             }
         }
     }

@@ -72,7 +72,7 @@ pub async fn handle(context: Context, request: ListOffsetsRequest) -> ListOffset
                 .with_error_code(code.code())
                 .with_timestamp(found.timestamp)
                 .with_offset(found.offset)
-                .with_leader_epoch(found.epoch.0)
+                .with_leader_epoch(if context.version >= 4 { found.epoch.0 } else { LeaderEpoch::NONE.0 })
         });
         let partitions = partitions.collect();
         ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)

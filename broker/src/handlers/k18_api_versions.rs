@@ -10,6 +10,7 @@
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{self, LocalBoxFuture};
+use thalweg_protocol::announced_versions;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::api_versions_response::ApiVersion;
 use thalweg_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
@@ -34,10 +35,11 @@ pub async fn unsupported(context: Context) -> Answer {
 
 fn response(code: ErrorCode) -> ApiVersionsResponse {
     let keys = APIS.iter().map(|api| {
+        let versions = announced_versions(api.key, api.versions);
         ApiVersion::default()
             .with_api_key(api.key as i16)
-            .with_min_version(api.versions.min)
-            .with_max_version(api.versions.max)
+            .with_min_version(versions.min)
+            .with_max_version(versions.max)
     });
     ApiVersionsResponse::default().with_error_code(code.code()).with_api_keys(keys.collect())
 }
