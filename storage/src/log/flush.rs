@@ -14,7 +14,7 @@ use self::roll::roll;
 use super::block_tail::Staged;
 use super::segment::{Active, Content, FileKind, IndexEntries, Segment};
 use super::shared::{add, subtract};
-use super::{LogPoint, LogRef, PartitionLog};
+use super::{LogPoint, LogRef, PartitionLog, Unsynced};
 use crate::error::StorageError;
 use crate::types::LogEntry;
 
@@ -83,31 +83,41 @@ async fn write_piece(log: &LogRef, mut piece: Piece) -> Result<(), StorageError>
 }
 
 /// Makes durable what was written since the last time.
+///
+/// What is to be synced is taken off the list first: a flush that goes on meanwhile puts its files there anew.
 pub(crate) async fn sync_files(log: &LogRef) -> Result<(), StorageError> {
-    let (shared, dir, unsynced, names, removed) = {
-        let log = log.borrow();
-        let state = &log.disk_state;
-        let dir = log.descriptor.dir.clone();
-        (Rc::clone(&log.shared), dir, state.unsynced.clone(), state.names_unsynced, state.removed)
+    let unsynced = {
+        let mut log = log.borrow_mut();
+        if log.disk_state.removed { Unsynced::default() } else { std::mem::take(&mut log.disk_state.unsynced) }
     };
-    if removed {
-        return Ok(());
+    let result = sync_taken(log, &unsynced).await;
+    if result.is_err() {
+        log.borrow_mut().disk_state.unsynced.put_back(unsynced);
     }
-    for base in &unsynced {
+    result
+}
+
+async fn sync_taken(log: &LogRef, unsynced: &Unsynced) -> Result<(), StorageError> {
+    let (shared, dir) = {
+        let log = log.borrow();
+        (Rc::clone(&log.shared), log.descriptor.dir.clone())
+    };
+    for base in &unsynced.segments {
         let path = super::file_path(&dir, *base, FileKind::Log);
         let file = match shared.files.open(shared.disk.as_ref(), &path).await {
-            // Retention took it meanwhile, or a snapshot.
-            Err(_) if !log.borrow().has_segment(*base) => continue,
+            // Retention took it meanwhile, or the whole replica was removed.
+            Err(_) if !log.borrow().has_segment(*base) || log.borrow().disk_state.removed => continue,
             opened => opened.map_err(StorageError::io("open", &path))?,
         };
         file.fdatasync().await.map_err(StorageError::io("sync", &path))?;
     }
-    if names {
-        shared.disk.sync_dir(&dir).await.map_err(StorageError::io("sync", &dir))?;
+    let parent = dir.parent().filter(|_| unsynced.directory);
+    for changed in parent.into_iter().chain(unsynced.names.then_some(dir.as_path())) {
+        match shared.disk.sync_dir(changed).await {
+            Err(_) if log.borrow().disk_state.removed => {}
+            synced => synced.map_err(StorageError::io("sync", changed))?,
+        }
     }
-    let mut log = log.borrow_mut();
-    log.disk_state.unsynced.retain(|base| !unsynced.contains(base));
-    log.disk_state.names_unsynced &= !names;
     Ok(())
 }
 
@@ -246,10 +256,8 @@ impl PartitionLog {
         let Some(segment) = self.segments.back_mut() else { return };
         let Some(active) = &mut segment.active else { return };
         let [log, offsets, times] = batches.staged;
-        if log.next.written > active.file(FileKind::Log).written
-            && !self.disk_state.unsynced.contains(&segment.base_offset)
-        {
-            self.disk_state.unsynced.push(segment.base_offset);
+        if log.next.written > active.file(FileKind::Log).written {
+            self.disk_state.unsynced.note(segment.base_offset);
         }
         active.files = [log.next, offsets.next, times.next];
         segment.content = batches.content;

@@ -98,16 +98,38 @@ pub struct PartitionLog {
 pub(crate) struct DiskState {
     /// The directory exists and holds no files of segments that this log does not know.
     pub(crate) tidy: bool,
-    /// Base offsets of segments written since the last checkpoint.
-    pub(crate) unsynced: Vec<KafkaOffset>,
-    /// Files were created since the last checkpoint.
-    pub(crate) names_unsynced: bool,
+    pub(crate) unsynced: Unsynced,
     /// Changed since the files were last completed by a clean shutdown.
     pub(crate) incomplete: bool,
     /// Segments that are no longer part of the log, and whose files are still there.
     pub(crate) doomed: Vec<KafkaOffset>,
     /// The replica was removed: nothing may be written any more.
     pub(crate) removed: bool,
+}
+
+/// What was written since the last checkpoint, and is perhaps not on the device.
+#[derive(Default)]
+pub(crate) struct Unsynced {
+    /// Base offsets of segments.
+    pub(crate) segments: Vec<KafkaOffset>,
+    /// Files were created.
+    pub(crate) names: bool,
+    /// The directory itself may be new.
+    pub(crate) directory: bool,
+}
+
+impl Unsynced {
+    pub(crate) fn note(&mut self, base: KafkaOffset) {
+        if !self.segments.contains(&base) {
+            self.segments.push(base);
+        }
+    }
+
+    pub(crate) fn put_back(&mut self, other: Self) {
+        other.segments.into_iter().for_each(|base| self.note(base));
+        self.names |= other.names;
+        self.directory |= other.directory;
+    }
 }
 
 impl PartitionLog {

@@ -90,7 +90,7 @@ impl PartitionLog {
         }
         self.shared.windows.forget(self.group, |base| gone.contains(&base));
         self.shared.indexes.forget(self.group, |base| gone.contains(&base));
-        self.disk_state.unsynced.retain(|base| !gone.contains(base));
+        self.disk_state.unsynced.segments.retain(|base| !gone.contains(base));
         self.disk_state.doomed.extend(gone);
         self.disk_state.incomplete = true;
         self.compact_to_first_segment();

@@ -25,7 +25,7 @@ pub(super) async fn file_for_writing(log: &LogRef, kind: FileKind) -> Result<Rc<
     let opened = shared.files.open_or_create(shared.disk.as_ref(), &path).await;
     let (file, existed) = opened.map_err(StorageError::io("open", &path))?;
     if !existed {
-        log.borrow_mut().disk_state.names_unsynced = true;
+        log.borrow_mut().disk_state.unsynced.names = true;
     }
     let Some(written) = unprepared_len(log, kind) else { return Ok(file) };
     let len = file.len().await.map_err(StorageError::io("inspect", &path))?;
@@ -96,13 +96,14 @@ pub(super) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
     }
     let mut log = log.borrow_mut();
     log.disk_state.tidy = true;
-    log.disk_state.names_unsynced = true;
+    log.disk_state.unsynced.names = true;
+    log.disk_state.unsynced.directory = true;
     Ok(())
 }
 
-/// Files of segments only; nobody else's are touched.
+/// Files of segments, and producer snapshots of an earlier shutdown; nobody else's are touched.
 fn is_known(log: &LogRef, name: &Path) -> bool {
-    if name.extension().is_some_and(|suffix| suffix == "deleted") {
+    if name.extension().is_some_and(|suffix| suffix == "deleted" || suffix == "snapshot") {
         return false;
     }
     let log = log.borrow();

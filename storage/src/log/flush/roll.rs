@@ -56,9 +56,7 @@ impl PartitionLog {
         let Some(segment) = self.segments.back_mut() else { return };
         tracing::debug!(group = %self.group, base_offset = %segment.base_offset, "segment sealed");
         segment.active = None;
-        if !self.disk_state.unsynced.contains(&segment.base_offset) {
-            self.disk_state.unsynced.push(segment.base_offset);
-        }
+        self.disk_state.unsynced.note(segment.base_offset);
         self.shared.indexes.forget(self.group, |base| base == segment.base_offset);
     }
 }
