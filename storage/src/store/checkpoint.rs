@@ -37,13 +37,12 @@ impl Store {
 impl Inner {
     pub(super) async fn checkpoint(&self) -> Result<(), StorageError> {
         let _passage = self.checkpointing.pass().await;
-        let sequence = self.wal.last_appended();
+        // Not what was appended last: a full write-ahead log can write nothing before this checkpoint frees it.
+        let sequence = self.wal.durable();
         let logs = self.all_logs();
         flush_all(&logs, FlushMode::FullBlocks).await?;
         let file = self.encode(sequence, &logs).await;
         stream::iter(logs.iter().map(Ok)).try_for_each_concurrent(IN_FLIGHT_MAX, sync_files).await?;
-        // The checkpoint may hold entries whose records are still being written: it must not be ahead of the log.
-        self.wait_durable(sequence).await?;
         let path = self.config.checkpoint_path();
         let size_bytes = file.len();
         self.shared.disk.replace_file(&path, file).await.map_err(StorageError::io("write", &path))?;

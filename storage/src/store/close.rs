@@ -26,6 +26,10 @@ impl Store {
     async fn finish(&self) -> Result<(), StorageError> {
         let inner = &self.inner;
         inner.deleter.finish_removals(inner).await?;
+        if inner.wal.is_full() {
+            inner.checkpoint().await?;
+        }
+        inner.wait_durable(inner.wal.last_appended()).await?;
         inner.checkpoint().await?;
         // Only now: the fragments are safe in the checkpoint while their blocks are written over.
         flush_all(&inner.all_logs(), FlushMode::Shutdown).await?;

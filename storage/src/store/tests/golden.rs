@@ -17,6 +17,7 @@ fn checkpoint() -> Vec<u8> {
     log.borrow_mut().commit(RaftIndex(2));
     let entry = batch(&log, 1, 1, 3);
     running.store.persist_entry(GroupId(1), entry);
+    running.settle();
     let store = running.store.clone();
     running.run(store.checkpoint()).unwrap();
     sim.content(Path::new("/data/thalweg/core-0/checkpoint")).unwrap()
