@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         }
     };
     log_to_stderr();
+    end_on_panic();
     match run(&arguments, began) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -112,6 +113,16 @@ fn stop_on_signals(shared: &Arc<Shared>) -> Result<(), String> {
         }
     });
     spawned.map(drop).map_err(|error| format!("cannot start the signal thread: {error}"))
+}
+
+/// A panic is a bug of ours: a core that lost a task must not go on as if nothing had happened. What was acknowledged is on
+/// the device.
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 fn log_to_stderr() {

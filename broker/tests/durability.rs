@@ -200,8 +200,9 @@ fn options() -> Options {
     Options::default()
         .cores(2)
         .property("log.segment.bytes", 1_048_576)
-        .property("thalweg.wal.file.bytes", 1_048_576)
-        .property("thalweg.wal.files.max", 4)
+        .property("thalweg.wal.file.bytes", 4_194_304)
+        .property("thalweg.wal.files.max", 3)
+        .property("thalweg.wal.block.bytes", 65_536)
 }
 
 fn kill_rounds(rounds: u32, seed: u64) {

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use thalweg_protocol::KafkaOffset;
 use thalweg_protocol::records::batches;
 
 use super::GROUP;
@@ -35,13 +34,7 @@ impl Core {
                 fatal(&format!("the controller's log holds nothing at offset {position}, before its end {end}"));
             }
         }
-        self.catch_up(controller.applied.get());
         controller.changed.raise();
-    }
-
-    /// What was committed while the last piece was read lies in memory.
-    fn catch_up(&self, applied: Option<KafkaOffset>) {
-        tracing::debug!(?applied, "the controller's log is read");
     }
 
     /// Hands each new image to all cores. Images that came in between are skipped: the newest has them all.

@@ -96,6 +96,10 @@ async fn read_requests(
         let frame = frames.body(length).await?;
         peer.frame_began.set(None);
         peer.touch();
+        if core.shared.is_stopping() {
+            // Not taken: the client asks again, elsewhere or later. What was taken before is still answered.
+            return Err(Ended::ByClient);
+        }
         core.shared.metrics.request_bytes.add(length as u64 + 4);
         let Started { answer, in_order } = dispatch::start(core, peer, frame).map_err(Ended::Request)?;
         let (done, wait) = if in_order {

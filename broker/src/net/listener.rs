@@ -3,24 +3,37 @@
 use std::net::TcpListener as StdListener;
 use std::os::fd::{FromRawFd as _, IntoRawFd as _};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use glommio::net::{AcceptedTcpStream, TcpListener};
 
 use super::connection::serve;
 use crate::reactor::{Core, CoreId};
 
+/// How long a port may still be taken at start: after `kill -9` the kernel closes a ring's sockets a moment later than it
+/// reports the process gone.
+const BIND_PATIENCE: Duration = Duration::from_millis(1500);
+
 /// Binds a listener before any core starts, or says in one line why not and what to do.
 ///
 /// The standard library's listener rather than glommio's, which sets SO_REUSEPORT: a second broker on the same port
 /// would then steal half of the connections instead of being told that the port is in use.
 pub fn bind(address: &str, key: &str) -> Result<StdListener, String> {
-    StdListener::bind(address).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!("cannot listen on {address}: address already in use; stop what uses it, or set `{key}` to another")
+    let deadline = Instant::now() + BIND_PATIENCE;
+    loop {
+        match StdListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(format!(
+                    "cannot listen on {address}: address already in use; stop what uses it, or set `{key}` to another"
+                ));
+            }
+            Err(error) => return Err(format!("cannot listen on {address}: {error}; check `{key}`")),
         }
-        _ => format!("cannot listen on {address}: {error}; check `{key}`"),
-    })
+    }
 }
 
 #[expect(unsafe_code, reason = "glommio takes a bound socket only as a raw descriptor")]
@@ -67,7 +80,11 @@ fn place(core: &Rc<Core>, accepted: AcceptedTcpStream, listener: usize) {
                 glommio::spawn_local(serve(core, accepted, address, listener)).detach();
                 async {}
             });
-            glommio::spawn_local(async move { drop(handed.await) }).detach();
+            glommio::spawn_local(async move {
+                // A core that is stopping drops the connection.
+                let _ = handed.await;
+            })
+            .detach();
         }
     }
 }

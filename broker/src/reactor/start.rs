@@ -92,9 +92,11 @@ async fn run(shared: Arc<Shared>, mesh: FullMesh<Envelope>, listeners: Vec<TcpLi
     let (store, recovered) = open_store(&shared, id).await;
     let mesh = Mesh::new(id, shared.cores, senders);
     let core = Rc::new(make_core(id, Arc::clone(&shared), store, mesh));
+    // Before anything else runs: an image that came first would find no replicas and make them anew. A task that is
+    // spawned here runs at once, not at the next await.
+    core.open_groups(recovered).await;
     core.run_mesh(receivers);
     core.run_background();
-    core.open_groups(recovered).await;
     if id == CoreId::FIRST {
         core.lead_the_way(listeners).await;
     }
@@ -195,8 +197,9 @@ impl Core {
     /// The first core's part: the controller, this broker's registration, and the doors.
     async fn lead_the_way(self: &Rc<Self>, listeners: Vec<TcpListener>) {
         self.await_leaders(vec![GROUP]).await;
-        glommio::spawn_local(Rc::clone(self).run_publisher()).detach();
         self.load_controller().await;
+        // Only now: an image of half the log would have the cores remove what the other half created.
+        glommio::spawn_local(Rc::clone(self).run_publisher()).detach();
         let register = Command::RegisterBroker {
             node_id: self.shared.config.node_id.0,
             endpoints: self.shared.config.endpoints(),
