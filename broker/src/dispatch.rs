@@ -112,12 +112,16 @@ pub fn start(core: &Rc<Core>, peer: &Rc<Peer>, mut frame: Bytes) -> Result<Start
     let RequestHead { api_key, api_version, correlation_id, client_id } = head;
     let context =
         Context { core: Rc::clone(core), peer: Rc::clone(peer), version: api_version, correlation_id, client_id };
-    let api = find(api_key).ok_or_else(|| format!("request with API key {api_key}, which this broker does not serve"))?;
+    let api =
+        find(api_key).ok_or_else(|| format!("request with API key {api_key}, which this broker does not serve"))?;
     core.shared.metrics.requests.add(1);
     if !(api.versions.min..=api.versions.max).contains(&api_version) {
         // KIP-511: a client that asks for our versions in one we do not know is told in v0 which we do.
         if api.key == ApiKey::ApiVersions {
-            return Ok(Started { answer: handlers::k18_api_versions::unsupported(context).boxed_local(), in_order: true });
+            return Ok(Started {
+                answer: handlers::k18_api_versions::unsupported(context).boxed_local(),
+                in_order: true,
+            });
         }
         let (key, range) = (api.key, api.versions);
         return Err(format!("{key:?} request of version {api_version}; served are {}..={}", range.min, range.max));

@@ -72,7 +72,8 @@ impl Metrics {
         ];
         for (name, help, counter) in counters {
             let value = counter.0.load(Ordering::Relaxed);
-            let _ = writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} counter\nthalweg_{name} {value}");
+            let _ =
+                writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} counter\nthalweg_{name} {value}");
         }
         type Read = fn(&CoreGauges) -> &Gauge;
         let gauges: [(&str, &str, Read); 5] = [
@@ -80,7 +81,9 @@ impl Metrics {
             ("partitions", "Partition replicas hosted", |core| &core.partitions),
             ("request_memory_bytes", "Bytes of requests not yet answered", |core| &core.request_memory_bytes),
             ("wal_used_bytes", "Bytes of the write-ahead log that recovery would read", |core| &core.wal_used_bytes),
-            ("wal_gathered_bytes", "Bytes waiting to be written to the write-ahead log", |core| &core.wal_gathered_bytes),
+            ("wal_gathered_bytes", "Bytes waiting to be written to the write-ahead log", |core| {
+                &core.wal_gathered_bytes
+            }),
         ];
         for (name, help, read) in gauges {
             let _ = writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} gauge");

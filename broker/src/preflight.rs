@@ -108,12 +108,10 @@ pub fn claim_directories(config: &Config) -> Result<Identity, String> {
 
 fn lock(dir: &Path) -> Result<File, String> {
     let path = dir.join(".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| format!("cannot write to the data directory {}: {error}; check its owner", dir.display()))?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
+            format!("cannot write to the data directory {}: {error}; check its owner", dir.display())
+        })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(format!(
@@ -140,7 +138,9 @@ fn read_meta(dir: &Path) -> Result<Option<BTreeMap<String, String>>, String> {
 fn check_meta(dir: &Path, meta: &BTreeMap<String, String>, config: &Config, cluster: &str) -> Result<(), String> {
     let dir = dir.display();
     let Some(format) = meta.get("thalweg.format.version") else {
-        return Err(format!("{dir} holds the data of another broker (no thalweg.format.version in its meta.properties); choose another with log.dirs"));
+        return Err(format!(
+            "{dir} holds the data of another broker (no thalweg.format.version in its meta.properties); choose another with log.dirs"
+        ));
     };
     if format.parse() != Ok(FORMAT_VERSION) {
         return Err(format!(
@@ -149,10 +149,15 @@ fn check_meta(dir: &Path, meta: &BTreeMap<String, String>, config: &Config, clus
     }
     let node = meta.get("node.id").map_or("", String::as_str);
     if node != config.node_id.0.to_string() {
-        return Err(format!("{dir} belongs to node {node}, this is node {}; check node.id and log.dirs", config.node_id));
+        return Err(format!(
+            "{dir} belongs to node {node}, this is node {}; check node.id and log.dirs",
+            config.node_id
+        ));
     }
     if meta.get("cluster.id").is_some_and(|id| id != cluster) {
-        return Err(format!("the directories of log.dirs belong to different clusters; {dir} does not belong to {cluster}"));
+        return Err(format!(
+            "the directories of log.dirs belong to different clusters; {dir} does not belong to {cluster}"
+        ));
     }
     Ok(())
 }

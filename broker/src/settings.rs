@@ -56,7 +56,11 @@ impl Config {
     pub fn raft_config(&self, core: usize) -> RaftConfig {
         // A seed of its own for each start: two nodes that start together must not always stand for election together.
         let seed = uuid::Uuid::new_v4().as_u64_pair().1 ^ core as u64;
-        RaftConfig { election_ticks: ELECTION_TICKS, heartbeat_ticks: HEARTBEAT_TICKS, ..RaftConfig::new(self.node_id, seed) }
+        RaftConfig {
+            election_ticks: ELECTION_TICKS,
+            heartbeat_ticks: HEARTBEAT_TICKS,
+            ..RaftConfig::new(self.node_id, seed)
+        }
     }
 
     /// What this broker registers with: for each of its listeners, what clients of that listener are told.
@@ -100,7 +104,11 @@ impl TopicConfig {
     pub fn batch_rules(&self) -> BatchRules {
         BatchRules {
             compression: self.compression(),
-            timestamp_type: if self.timestamp_of_append { TimestampType::LogAppendTime } else { TimestampType::CreateTime },
+            timestamp_type: if self.timestamp_of_append {
+                TimestampType::LogAppendTime
+            } else {
+                TimestampType::CreateTime
+            },
             timestamp_before_max_ms: self.timestamp_before_max_ms,
             timestamp_after_max_ms: self.timestamp_after_max_ms,
             message_size_max_bytes: self.max_message_bytes,

@@ -13,11 +13,7 @@ use crate::types::{GroupId, WalSequence};
 pub enum StorageError {
     /// The operating system refused.
     #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: Arc<io::Error>,
-    },
+    Io { action: &'static str, path: PathBuf, source: Arc<io::Error> },
 
     /// A record that was durable is gone: the medium lost it, or somebody else wrote into the file. Never cut silently.
     #[error(
@@ -25,29 +21,15 @@ pub enum StorageError {
          yet {evidence}; restore this directory from a backup or another replica",
         file.display()
     )]
-    WalCorrupt {
-        file: PathBuf,
-        position: u64,
-        expected_block: u64,
-        found: String,
-        evidence: String,
-    },
+    WalCorrupt { file: PathBuf, position: u64, expected_block: u64, found: String, evidence: String },
 
     /// A block is whole by its checksum, but what it holds makes no sense to this version.
     #[error("write-ahead log: {} at byte {position}: {problem}", file.display())]
-    WalMalformed {
-        file: PathBuf,
-        position: u64,
-        problem: String,
-    },
+    WalMalformed { file: PathBuf, position: u64, problem: String },
 
     /// The log begins behind what the checkpoint covers: records in between are gone.
     #[error("write-ahead log: records {first_missing} to {last_missing} are missing before {}", file.display())]
-    WalGap {
-        file: PathBuf,
-        first_missing: WalSequence,
-        last_missing: WalSequence,
-    },
+    WalGap { file: PathBuf, first_missing: WalSequence, last_missing: WalSequence },
 
     /// A segment file is not what this log wrote.
     #[error("segment {} at byte {position}: {problem}", file.display())]
@@ -72,15 +54,8 @@ pub enum StorageError {
 
 impl StorageError {
     /// Names the action and file of an I/O error; for `map_err`.
-    pub fn io<'a>(
-        action: &'static str,
-        path: &'a Path,
-    ) -> impl FnOnce(io::Error) -> Self + use<'a> {
-        move |source| Self::Io {
-            action,
-            path: path.to_path_buf(),
-            source: Arc::new(source),
-        }
+    pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + use<'a> {
+        move |source| Self::Io { action, path: path.to_path_buf(), source: Arc::new(source) }
     }
 
     /// No space on the device, or a quota is used up: worth trying again once something was deleted.
@@ -94,8 +69,5 @@ impl StorageError {
 
 /// ENOSPC or EDQUOT.
 pub fn is_disk_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -64,10 +64,7 @@ impl Term {
     /// # Panics
     /// When the term does not fit 31 bits: two thousand million elections of one group.
     pub fn leader_epoch(self) -> LeaderEpoch {
-        LeaderEpoch(
-            i32::try_from(self.0)
-                .unwrap_or_else(|_| panic!("term {self} is beyond Kafka's leader epochs")),
-        )
+        LeaderEpoch(i32::try_from(self.0).unwrap_or_else(|_| panic!("term {self} is beyond Kafka's leader epochs")))
     }
 }
 

@@ -18,10 +18,7 @@ pub fn start(shared: Arc<Shared>, listener: TcpListener) -> std::io::Result<()> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let routes = Router::new()
-                .route("/ready", get(ready))
-                .route("/metrics", get(metrics))
-                .with_state(shared);
+            let routes = Router::new().route("/ready", get(ready)).route("/metrics", get(metrics)).with_state(shared);
             let served = match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => axum::serve(listener, routes).await,
                 Err(error) => Err(error),

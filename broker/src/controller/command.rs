@@ -12,17 +12,44 @@ use uuid::Uuid;
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// A broker came up (again) and says where it listens.
-    RegisterBroker { node_id: i32, endpoints: Vec<Endpoint>, rack: Option<String> },
+    RegisterBroker {
+        node_id: i32,
+        endpoints: Vec<Endpoint>,
+        rack: Option<String>,
+    },
     /// `assignments` lists the replicas of each partition, by partition index.
-    CreateTopic { name: String, id: Uuid, internal: bool, assignments: Vec<Vec<i32>>, configs: BTreeMap<String, String> },
-    DeleteTopic { id: Uuid },
+    CreateTopic {
+        name: String,
+        id: Uuid,
+        internal: bool,
+        assignments: Vec<Vec<i32>>,
+        configs: BTreeMap<String, String>,
+    },
+    DeleteTopic {
+        id: Uuid,
+    },
     /// New partitions behind the existing ones.
-    AddPartitions { id: Uuid, existing: usize, assignments: Vec<Vec<i32>> },
-    SetTopicConfigs { id: Uuid, set: BTreeMap<String, String>, unset: Vec<String> },
+    AddPartitions {
+        id: Uuid,
+        existing: usize,
+        assignments: Vec<Vec<i32>>,
+    },
+    SetTopicConfigs {
+        id: Uuid,
+        set: BTreeMap<String, String>,
+        unset: Vec<String>,
+    },
     /// `node_id` is absent for the default of all brokers.
-    SetBrokerConfigs { node_id: Option<i32>, set: BTreeMap<String, String>, unset: Vec<String> },
+    SetBrokerConfigs {
+        node_id: Option<i32>,
+        set: BTreeMap<String, String>,
+        unset: Vec<String>,
+    },
     /// Hands out the next block of producer ids.
-    AllocateProducerIds { node_id: i32, count: i64 },
+    AllocateProducerIds {
+        node_id: i32,
+        count: i64,
+    },
 }
 
 /// One advertised listener.

@@ -8,7 +8,7 @@ use super::Command;
 
 /// Why the controller's log cannot be read: always our own bug, or a damaged disk.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(super) enum LogError {
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("a record at offset {0} has no value")]
@@ -22,8 +22,8 @@ const BATCH_SIZE_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// A batch of one command, to be stamped and proposed.
 pub(super) fn batch(command: &Command, now: TimestampMs) -> Result<BytesMut, LogError> {
-    let value = serde_json::to_vec(command)
-        .map_err(|source| LogError::Command { offset: KafkaOffset::ZERO, source })?;
+    let value =
+        serde_json::to_vec(command).map_err(|source| LogError::Command { offset: KafkaOffset::ZERO, source })?;
     let mut builder = BatchBuilder::new();
     builder.push(now, None, Some(&value), &[])?;
     Ok(builder.build()?)

@@ -44,10 +44,7 @@ impl Core {
     }
 
     /// On the controller's core: proposes and waits for the outcomes; also the image's version that has them all.
-    async fn propose_commands(
-        self: Rc<Self>,
-        commands: Vec<Command>,
-    ) -> Result<(Vec<Applied>, u64), ControllerError> {
+    async fn propose_commands(self: Rc<Self>, commands: Vec<Command>) -> Result<(Vec<Applied>, u64), ControllerError> {
         let controller = self.controller.as_ref().ok_or(ControllerError::NotController)?;
         let mut waiting = Vec::with_capacity(commands.len());
         for command in &commands {

@@ -48,8 +48,9 @@ pub fn find(context: &Context, kind: i8, name: &str) -> Result<Resource, Refused
     let config = context.core.config();
     match kind {
         TOPIC => {
-            super::topics::check_name(name)
-                .map_err(|why| Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {why}")))?;
+            super::topics::check_name(name).map_err(|why| {
+                Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {why}"))
+            })?;
             let topic = context.core.image().topic(name).cloned();
             topic.map(Resource::Topic).ok_or_else(|| {
                 Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition.")
@@ -60,7 +61,10 @@ pub fn find(context: &Context, kind: i8, name: &str) -> Result<Resource, Refused
             BrokerTarget::parse(name, &config)?;
             Ok(Resource::Logger)
         }
-        other => Err(Refused::new(ErrorCode::InvalidRequest, format!("Unexpected resource type {other} for resource {name}."))),
+        other => Err(Refused::new(
+            ErrorCode::InvalidRequest,
+            format!("Unexpected resource type {other} for resource {name}."),
+        )),
     }
 }
 

@@ -50,7 +50,8 @@ impl From<ControllerError> for Refused {
 
 /// A name that is legal, free and not confusable with another.
 pub fn check_free(image: &ClusterImage, name: &str) -> Result<(), Refused> {
-    topics::check_name(name).map_err(|why| Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {why}")))?;
+    topics::check_name(name)
+        .map_err(|why| Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {why}")))?;
     if image.topic(name).is_some() {
         return Err(Refused::new(ErrorCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
     }
@@ -72,7 +73,8 @@ pub fn assign(image: &ClusterImage, existing: usize, count: usize, factor: usize
         );
         return Err(Refused::new(ErrorCode::InvalidReplicationFactor, message));
     }
-    let turn = |partition: usize| brokers.iter().cycle().skip(partition % brokers.len()).take(factor).copied().collect();
+    let turn =
+        |partition: usize| brokers.iter().cycle().skip(partition % brokers.len()).take(factor).copied().collect();
     Ok((existing..existing + count).map(turn).collect())
 }
 
@@ -89,10 +91,15 @@ pub fn check_assignments(image: &ClusterImage, assignments: &[Vec<i32>]) -> Resu
             return refused(format!("The manual partition assignment includes a broker more than once: {replicas:?}"));
         }
         if replicas.len() != factor {
-            return refused(format!("Partition {partition} has {} replicas where others have {factor}.", replicas.len()));
+            return refused(format!(
+                "Partition {partition} has {} replicas where others have {factor}.",
+                replicas.len()
+            ));
         }
         if let Some(unknown) = replicas.iter().find(|node| !image.brokers.contains_key(*node)) {
-            return refused(format!("The manual partition assignment includes broker {unknown}, but no such broker is registered."));
+            return refused(format!(
+                "The manual partition assignment includes broker {unknown}, but no such broker is registered."
+            ));
         }
     }
     Ok(())
@@ -111,7 +118,9 @@ pub async fn create(core: &Rc<Core>, new: Vec<NewTopic>) -> Vec<Result<Uuid, Ref
     match core.change_all(commands.collect()).await {
         Ok(outcomes) => {
             let outcomes = outcomes.into_iter().zip(&ids);
-            outcomes.map(|(outcome, id)| outcome.map(|_| *id).map_err(|why| ControllerError::from(why).into())).collect()
+            outcomes
+                .map(|(outcome, id)| outcome.map(|_| *id).map_err(|why| ControllerError::from(why).into()))
+                .collect()
         }
         Err(error) => ids.iter().map(|_| Err(error.clone().into())).collect(),
     }

@@ -89,7 +89,12 @@ async fn wait_and_read(core: &Rc<Core>, order: &Order, watch: &Watch) -> Vec<Rea
         let bytes: usize = reads.iter().map(|read| read.bytes).sum();
         let settled = reads.iter().any(|read| read.error != ErrorCode::None || read.divergence.is_some());
         let left = order.deadline.saturating_duration_since(Instant::now());
-        if bytes >= order.size_min_bytes || settled || left.is_zero() || watch.called_off.get() || core.shared.is_stopping() {
+        if bytes >= order.size_min_bytes
+            || settled
+            || left.is_zero()
+            || watch.called_off.get()
+            || core.shared.is_stopping()
+        {
             return reads;
         }
         let wait = async { Ok(watch.signal.wait(seen).await) };

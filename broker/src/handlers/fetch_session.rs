@@ -107,7 +107,8 @@ impl FetchSessions {
         if self.sessions.len() < self.slots {
             return true;
         }
-        let oldest = self.sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, session)| (*id, session.used));
+        let oldest =
+            self.sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, session)| (*id, session.used));
         match oldest {
             Some((id, used)) if now.duration_since(used) > EVICTION_AFTER => {
                 self.sessions.remove(&id);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use thalweg_protocol::error::ErrorCode;
-use thalweg_protocol::messages::{TopicName, OffsetCommitRequest};
+use thalweg_protocol::messages::{OffsetCommitRequest, TopicName};
 use thalweg_protocol::{PartitionIndex, StrBytes, TimestampMs};
 use thalweg_storage::types::GroupId;
 

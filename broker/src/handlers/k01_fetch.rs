@@ -19,7 +19,8 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _, future};
 use thalweg_protocol::PartitionIndex;
 use thalweg_protocol::error::ErrorCode;
-use thalweg_protocol::messages::FetchRequest;
+use thalweg_protocol::messages::{FetchRequest, TopicName};
+use uuid::Uuid;
 
 use super::fetch_read::{Item, Order, Read, execute, refused};
 use super::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Key, Mode, Wanted};
@@ -141,7 +142,8 @@ async fn gather(context: &Context, limits: &Limits, by_owner: BTreeMap<CoreId, V
         orders.push((owner, order));
     }
     loop {
-        let running: FuturesUnordered<_> = orders.iter().map(|(owner, order)| ask(context, *owner, order.clone())).collect();
+        let running: FuturesUnordered<_> =
+            orders.iter().map(|(owner, order)| ask(context, *owner, order.clone())).collect();
         collect(context, &orders, running, reads).await;
         let enough = reads.iter().flatten().map(|read| read.bytes).sum::<usize>() >= limits.size_min_bytes;
         let settled = reads.iter().flatten().any(|read| read.error != ErrorCode::None || read.divergence.is_some());
@@ -202,10 +204,12 @@ fn call_off(context: &Context, orders: &[(CoreId, Order)]) {
     }
 }
 
+/// One topic of an answer, named by the first of its keys, with its partitions.
+pub(super) type TopicReads = (Key, Vec<(Key, Read)>);
+
 /// The partitions of an answer that go together under one topic.
-pub(super) fn by_topic(wanted: &[(Key, Wanted)], reads: Vec<Option<Read>>) -> Vec<(Key, Vec<(Key, Read)>)> {
-    let mut topics: indexmap::IndexMap<(thalweg_protocol::messages::TopicName, uuid::Uuid), (Key, Vec<(Key, Read)>)> =
-        indexmap::IndexMap::new();
+pub(super) fn by_topic(wanted: &[(Key, Wanted)], reads: Vec<Option<Read>>) -> Vec<TopicReads> {
+    let mut topics: indexmap::IndexMap<(TopicName, Uuid), TopicReads> = indexmap::IndexMap::new();
     for (read, (key, _)) in reads.into_iter().zip(wanted) {
         let read = read.unwrap_or_else(|| refused(0, ErrorCode::NotLeaderOrFollower));
         let topic = topics.entry((key.topic.clone(), key.topic_id)).or_insert_with(|| (key.clone(), Vec::new()));

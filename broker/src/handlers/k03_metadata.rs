@@ -12,13 +12,13 @@
 
 use std::sync::Arc;
 
+use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
 use thalweg_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use thalweg_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
-use thalweg_protocol::StrBytes;
 use uuid::Uuid;
 
 use super::{creation, topics};
@@ -39,7 +39,7 @@ pub async fn handle(context: Context, request: MetadataRequest) -> MetadataRespo
         _ => None,
     };
     let topics = match wanted {
-        None => context.core.image().topics.values().map(|topic| describe(topic)).collect(),
+        None => context.core.image().topics.values().map(describe).collect(),
         Some(wanted) => {
             let may_create = request.allow_auto_topic_creation || context.version < 4;
             find_all(&context, wanted, may_create).await
@@ -69,15 +69,10 @@ fn cluster(context: &Context) -> MetadataResponse {
         .with_cluster_authorized_operations(OPERATIONS_NOT_ASKED)
 }
 
-async fn find_all(
-    context: &Context,
-    wanted: &[MetadataRequestTopic],
-    may_create: bool,
-) -> Vec<MetadataResponseTopic> {
+async fn find_all(context: &Context, wanted: &[MetadataRequestTopic], may_create: bool) -> Vec<MetadataResponseTopic> {
     let image = context.core.image();
     let named = wanted.iter().filter_map(|topic| topic.name.as_ref().map(|name| name.0.as_str()));
-    let missing: Vec<String> =
-        named.filter(|name| image.topic(name).is_none()).map(ToOwned::to_owned).collect();
+    let missing: Vec<String> = named.filter(|name| image.topic(name).is_none()).map(ToOwned::to_owned).collect();
     let failed = if may_create && context.core.shared.config.auto_create_topics_enable && !missing.is_empty() {
         creation::auto_create(&context.core, missing).await
     } else {

@@ -25,11 +25,12 @@ pub async fn handle(context: Context, mut request: OffsetCommitRequest) -> Offse
         topic.topic_id = image.topic(topic.name.0.as_str()).map(|found| found.id).unwrap_or_default();
     }
     let group = request.group_id.0.clone();
-    let stored = match groups::ask(&context, &group, move |shard, caller, now| shard.commit(&request, caller, now)).await {
-        Ok(Response::OffsetCommit(response)) => response,
-        Ok(_) => unreachable!("a commit is answered as a commit"),
-        Err(code) => return wire::commit_error(&asked, code),
-    };
+    let stored =
+        match groups::ask(&context, &group, move |shard, caller, now| shard.commit(&request, caller, now)).await {
+            Ok(Response::OffsetCommit(response)) => response,
+            Ok(_) => unreachable!("a commit is answered as a commit"),
+            Err(code) => return wire::commit_error(&asked, code),
+        };
     merge(&asked, stored, &unknown)
 }
 

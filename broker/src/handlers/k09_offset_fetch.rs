@@ -20,7 +20,8 @@ pub async fn handle(context: Context, request: OffsetFetchRequest) -> OffsetFetc
         let (context, wanted) = (&context, group.clone());
         async move {
             let id = wanted.group_id.clone();
-            let answer = groups::ask(context, &id.0, move |shard, caller, now| shard.fetch(&wanted, stable, caller, now));
+            let answer =
+                groups::ask(context, &id.0, move |shard, caller, now| shard.fetch(&wanted, stable, caller, now));
             match answer.await {
                 Ok(Response::OffsetFetch(answer)) => answer,
                 Ok(_) => unreachable!("a fetch is answered as a fetch"),

@@ -7,10 +7,10 @@
 //! - v4 several keys at once (KIP-699)
 //! - v6 share groups (KIP-932)
 
+use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::find_coordinator_response::Coordinator;
 use thalweg_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
-use thalweg_protocol::StrBytes;
 
 use super::{groups, topics};
 use crate::dispatch::Context;

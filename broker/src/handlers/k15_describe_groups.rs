@@ -6,10 +6,10 @@
 use std::rc::Rc;
 
 use futures::future;
+use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::describe_groups_response::DescribedGroup;
 use thalweg_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
-use thalweg_protocol::StrBytes;
 
 use super::groups;
 use crate::dispatch::Context;

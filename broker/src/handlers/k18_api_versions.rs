@@ -36,10 +36,7 @@ pub async fn unsupported(context: Context) -> Answer {
 fn response(code: ErrorCode) -> ApiVersionsResponse {
     let keys = APIS.iter().map(|api| {
         let versions = announced_versions(api.key, api.versions);
-        ApiVersion::default()
-            .with_api_key(api.key as i16)
-            .with_min_version(versions.min)
-            .with_max_version(versions.max)
+        ApiVersion::default().with_api_key(api.key as i16).with_min_version(versions.min).with_max_version(versions.max)
     });
     ApiVersionsResponse::default().with_error_code(code.code()).with_api_keys(keys.collect())
 }

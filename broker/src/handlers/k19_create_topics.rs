@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::create_topics_request::CreatableTopic;
 use thalweg_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use thalweg_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicName};
-use thalweg_protocol::StrBytes;
 use uuid::Uuid;
 
 use super::creation::{self, NewTopic, Refused};
@@ -76,13 +76,19 @@ fn check(context: &Context, topic: &CreatableTopic, room: &mut usize) -> Result<
         let count = match topic.num_partitions {
             -1 => config.num_partitions,
             count => usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
-                Refused::new(ErrorCode::InvalidPartitions, "Number of partitions was set to an invalid non-positive value.")
+                Refused::new(
+                    ErrorCode::InvalidPartitions,
+                    "Number of partitions was set to an invalid non-positive value.",
+                )
             })?,
         };
         let factor = match topic.replication_factor {
             -1 => usize::from(config.default_replication_factor),
             factor => usize::try_from(factor).ok().filter(|factor| *factor > 0).ok_or_else(|| {
-                Refused::new(ErrorCode::InvalidReplicationFactor, "Replication factor must be larger than 0, or -1 to use the default value.")
+                Refused::new(
+                    ErrorCode::InvalidReplicationFactor,
+                    "Replication factor must be larger than 0, or -1 to use the default value.",
+                )
             })?,
         };
         within(room, count)?;
@@ -124,7 +130,8 @@ fn manual(topic: &CreatableTopic, room: &mut usize) -> Result<Vec<Vec<i32>>, Ref
 }
 
 fn configs(context: &Context, topic: &CreatableTopic) -> Result<BTreeMap<String, String>, Refused> {
-    let entries = topic.configs.iter().map(|entry| (entry.name.to_string(), entry.value.as_ref().map(StrBytes::to_string)));
+    let entries =
+        topic.configs.iter().map(|entry| (entry.name.to_string(), entry.value.as_ref().map(StrBytes::to_string)));
     Ok(alter::new_topic(&entries.collect::<Vec<_>>(), &context.core.config().layers)?)
 }
 
@@ -142,7 +149,9 @@ fn success(context: &Context, topic: &CreatableTopic, new: &NewTopic) -> Creatab
         .with_name(topic.name.clone())
         .with_topic_id(Uuid::nil())
         .with_num_partitions(i32::try_from(new.assignments.len()).unwrap_or(i32::MAX))
-        .with_replication_factor(new.assignments.first().map_or(-1, |replicas| i16::try_from(replicas.len()).unwrap_or(-1)))
+        .with_replication_factor(
+            new.assignments.first().map_or(-1, |replicas| i16::try_from(replicas.len()).unwrap_or(-1)),
+        )
         .with_configs(Some(configs.collect()))
 }
 

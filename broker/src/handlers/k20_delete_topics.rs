@@ -8,10 +8,10 @@
 
 use std::collections::BTreeSet;
 
+use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::delete_topics_response::DeletableTopicResult;
 use thalweg_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
-use thalweg_protocol::StrBytes;
 use uuid::Uuid;
 
 use super::creation::Refused;

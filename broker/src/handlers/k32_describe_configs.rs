@@ -34,12 +34,10 @@ fn describe(context: &Context, resource: &DescribeConfigsResource, wanted: Wante
         .with_resource_type(resource.resource_type)
         .with_resource_name(resource.resource_name.clone());
     match configs::find(context, resource.resource_type, &resource.resource_name) {
-        Ok(found) => {
-            result.with_configs(configs::describe(context, &found, wanted).into_iter().map(entry).collect())
+        Ok(found) => result.with_configs(configs::describe(context, &found, wanted).into_iter().map(entry).collect()),
+        Err(refused) => {
+            result.with_error_code(refused.code.code()).with_error_message(Some(StrBytes::from_string(refused.message)))
         }
-        Err(refused) => result
-            .with_error_code(refused.code.code())
-            .with_error_message(Some(StrBytes::from_string(refused.message))),
     }
 }
 

@@ -12,7 +12,10 @@ use crate::dispatch::Context;
 pub async fn handle(context: Context, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in &request.resources {
-        let entries = resource.configs.iter().map(|config| (config.name.to_string(), config.value.as_ref().map(StrBytes::to_string)));
+        let entries = resource
+            .configs
+            .iter()
+            .map(|config| (config.name.to_string(), config.value.as_ref().map(StrBytes::to_string)));
         let wish = Wish::Replace(entries.collect());
         let done = match configs::find(&context, resource.resource_type, &resource.resource_name) {
             Ok(found) => configs::change(&context, found, wish, request.validate_only).await,

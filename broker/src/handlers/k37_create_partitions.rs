@@ -4,11 +4,11 @@
 
 use std::collections::HashSet;
 
+use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use thalweg_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use thalweg_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
-use thalweg_protocol::StrBytes;
 
 use super::creation::{self, Refused};
 use crate::controller::Command;
@@ -38,9 +38,9 @@ pub async fn handle(context: Context, request: CreatePartitionsRequest) -> Creat
 
 async fn add(context: &Context, wanted: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
     let image = context.core.image();
-    let topic = image
-        .topic(wanted.name.0.as_str())
-        .ok_or_else(|| Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition."))?;
+    let topic = image.topic(wanted.name.0.as_str()).ok_or_else(|| {
+        Refused::new(ErrorCode::UnknownTopicOrPartition, "This server does not host this topic-partition.")
+    })?;
     let existing = topic.partitions.len();
     let count = usize::try_from(wanted.count).unwrap_or(0);
     if count <= existing {
@@ -59,8 +59,10 @@ async fn add(context: &Context, wanted: &CreatePartitionsTopic, validate_only: b
     let assignments = match &wanted.assignments {
         None => creation::assign(&image, existing, added, factor)?,
         Some(given) if given.len() != added => {
-            let message =
-                format!("Attempted to add {added} additional partition(s), but only {} assignment(s) were specified.", given.len());
+            let message = format!(
+                "Attempted to add {added} additional partition(s), but only {} assignment(s) were specified.",
+                given.len()
+            );
             return Err(Refused::new(ErrorCode::InvalidReplicaAssignment, message));
         }
         Some(given) => given.iter().map(|one| one.broker_ids.iter().map(|id| id.0).collect()).collect(),

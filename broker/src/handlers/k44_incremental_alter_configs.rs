@@ -22,7 +22,8 @@ pub async fn handle(context: Context, request: IncrementalAlterConfigsRequest) -
     }
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in &request.resources {
-        let twice = named.get(&(resource.resource_type, resource.resource_name.clone())).is_some_and(|count| *count > 1);
+        let twice =
+            named.get(&(resource.resource_type, resource.resource_name.clone())).is_some_and(|count| *count > 1);
         let done = if twice {
             Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
         } else {

@@ -3,10 +3,10 @@
 //! Behaviour: brokers as the client's listener shows them. There are no controllers apart from brokers, so a request
 //! for controller endpoints is answered with MISMATCHED_ENDPOINT_TYPE, as Kafka's brokers do (KIP-919).
 
+use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use thalweg_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
-use thalweg_protocol::StrBytes;
 
 use super::k03_metadata::{CLUSTER_OPERATIONS_ALL, OPERATIONS_NOT_ASKED};
 use super::topics;
@@ -19,7 +19,9 @@ pub async fn handle(context: Context, request: DescribeClusterRequest) -> Descri
     if context.version >= 1 && request.endpoint_type != BROKERS {
         return DescribeClusterResponse::default()
             .with_error_code(ErrorCode::MismatchedEndpointType.code())
-            .with_error_message(Some(StrBytes::from_static_str("The request was sent to an endpoint of the wrong type.")))
+            .with_error_message(Some(StrBytes::from_static_str(
+                "The request was sent to an endpoint of the wrong type.",
+            )))
             .with_endpoint_type(BROKERS);
     }
     let brokers = topics::endpoints(&context).map(|(node, host, port, rack)| {

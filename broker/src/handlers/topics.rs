@@ -58,9 +58,8 @@ pub fn colliding<'a>(image: &'a ClusterImage, name: &str) -> Option<&'a str> {
         return None;
     }
     let plain = |byte: u8| if byte == b'.' { b'_' } else { byte };
-    let same = |other: &str| {
-        other.len() == name.len() && other.bytes().zip(name.bytes()).all(|(a, b)| plain(a) == plain(b))
-    };
+    let same =
+        |other: &str| other.len() == name.len() && other.bytes().zip(name.bytes()).all(|(a, b)| plain(a) == plain(b));
     image.topics.keys().map(|other| &**other).find(|other| *other != name && same(other))
 }
 

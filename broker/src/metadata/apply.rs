@@ -70,12 +70,7 @@ impl ClusterImage {
         Ok(Outcome::Done)
     }
 
-    fn add_partitions(
-        &mut self,
-        id: Uuid,
-        existing: usize,
-        assignments: Vec<Vec<i32>>,
-    ) -> Result<Outcome, Rejection> {
+    fn add_partitions(&mut self, id: Uuid, existing: usize, assignments: Vec<Vec<i32>>) -> Result<Outcome, Rejection> {
         let count = self.topic_by_id(id).ok_or(Rejection::UnknownTopic)?.partitions.len();
         if count != existing {
             return Err(Rejection::PartitionsChanged(count));

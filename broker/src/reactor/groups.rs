@@ -5,8 +5,8 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
-use thalweg_protocol::{StrBytes, TimestampMs};
 use thalweg_protocol::error::ErrorCode;
+use thalweg_protocol::{StrBytes, TimestampMs};
 use thalweg_storage::types::GroupId;
 
 use super::core::Core;

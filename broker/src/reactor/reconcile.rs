@@ -11,8 +11,8 @@ use thalweg_storage::store::RecoveredGroup;
 use thalweg_storage::types::{GroupId, HardState, Term};
 
 use super::core::Core;
-use super::mesh::Stopping;
 use super::fatal;
+use super::mesh::Stopping;
 use crate::metadata::{ClusterImage, PartitionInfo, Topic};
 use crate::partition::Partition;
 
@@ -77,7 +77,8 @@ impl Core {
         for (topic, index) in &new {
             self.host(topic, *index).await;
         }
-        self.await_leaders(new.iter().filter_map(|(topic, index)| Some(topic.partition(*index)?.group)).collect()).await;
+        self.await_leaders(new.iter().filter_map(|(topic, index)| Some(topic.partition(*index)?.group)).collect())
+            .await;
     }
 
     /// Brokers' settings were changed while they ran: every topic's defaults may be others now.
@@ -98,9 +99,7 @@ impl Core {
         let me = self.shared.config.node_id.0;
         let hosted = |info: &PartitionInfo| self.owner(info.group) == self.id && info.replicas.contains(&me);
         let indexed = topic.partitions.iter().enumerate().skip(from).filter(|(_, info)| hosted(info));
-        indexed
-            .filter_map(|(index, _)| Some((Arc::clone(topic), PartitionIndex(i32::try_from(index).ok()?))))
-            .collect()
+        indexed.filter_map(|(index, _)| Some((Arc::clone(topic), PartitionIndex(i32::try_from(index).ok()?)))).collect()
     }
 
     /// Creates the replica, or gives the recovered one its topic.
@@ -125,12 +124,14 @@ impl Core {
 
     /// Creates a new, empty group on this core and has it elect its leader.
     pub(crate) async fn create_group(&self, group: GroupId, descriptor: LogDescriptor) {
-        let log = match self.store.create(group, descriptor.clone(), self.config().topic_config_default().log_config()).await {
-            Ok(log) => log,
-            Err(error) => {
-                fatal(&format!("cannot create {}-{}: {error}", descriptor.topic, descriptor.partition));
-            }
-        };
+        let log =
+            match self.store.create(group, descriptor.clone(), self.config().topic_config_default().log_config()).await
+            {
+                Ok(log) => log,
+                Err(error) => {
+                    fatal(&format!("cannot create {}-{}: {error}", descriptor.topic, descriptor.partition));
+                }
+            };
         self.open_group(RecoveredGroup { group, descriptor, hard_state: HardState::default(), log });
     }
 

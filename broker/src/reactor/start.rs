@@ -74,7 +74,9 @@ pub fn rehome(shared: &Shared) -> Result<(), String> {
         .map_err(|error| format!("cannot start a reactor: {error}; {}", crate::preflight::HINT))?;
     match moving.join() {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(format!("the data of an earlier run with another thalweg.cores cannot be taken over: {error}")),
+        Ok(Err(error)) => {
+            Err(format!("the data of an earlier run with another thalweg.cores cannot be taken over: {error}"))
+        }
         Err(error) => Err(format!("a reactor ended badly: {error}")),
     }
 }

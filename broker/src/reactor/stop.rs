@@ -23,7 +23,10 @@ impl Core {
         self.connections.close_all();
         self.take_turn();
         if let Err(error) = self.store.close().await {
-            tracing::error!(core = self.id.0, "the log could not be closed cleanly, the next start will recover it: {error}");
+            tracing::error!(
+                core = self.id.0,
+                "the log could not be closed cleanly, the next start will recover it: {error}"
+            );
         }
     }
 
