@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use crate::limits::{FRAME_RECEIVE_TIME_MAX, HOUSEKEEPING_INTERVAL};
 
-/// How often a core looks whether it should stop.
-pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often a core looks whether it should stop. Each look wakes an idle core.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often a core that stops looks whether all is answered.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long requests under way get to be answered when the process stops.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
@@ -18,7 +21,7 @@ impl Core {
         let began = Instant::now();
         while self.connections.requests_in_flight() > 0 && began.elapsed() < DRAIN_TIME_MAX {
             self.wake_all_watches();
-            glommio::timer::sleep(LOOK_INTERVAL).await;
+            glommio::timer::sleep(DRAIN_INTERVAL).await;
         }
         self.connections.close_all();
         self.take_turn();
