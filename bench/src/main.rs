@@ -1,0 +1,54 @@
+//! `thalweg-bench`: measures the device, the host, and any broker that speaks Kafka's protocol.
+//!
+//! **Invariant:** never links the broker: it must be able to drive any Kafka.
+
+mod cluster;
+mod latency;
+mod probe;
+mod ready;
+mod summary;
+mod tables;
+mod topic;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "thalweg-bench", version, about = "Measures a device, a host, and any Kafka-protocol broker")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What the device and the loopback interface take, without any broker
+    Probe(probe::Args),
+    /// Latency of one Produce request at a time over one connection
+    Latency(latency::Args),
+    /// Create a topic and wait until every partition has a leader
+    Topic(topic::Args),
+    /// Wait until a broker serves, and say how long that took
+    Ready(ready::Args),
+    /// Turn the raw result lines of compare.sh into markdown tables
+    Tables(tables::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Probe(args) => probe::run(&args),
+        Command::Latency(args) => latency::run(&args),
+        Command::Topic(args) => topic::run(&args),
+        Command::Ready(args) => ready::run(&args),
+        Command::Tables(args) => tables::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("thalweg-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
