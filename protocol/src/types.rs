@@ -27,7 +27,7 @@ number! {
     KafkaOffset(i64)
 }
 number! {
-    /// Kafka's leader epoch. Equal to the Raft term of the leader that appended the batch.
+    /// Kafka's leader epoch: one less than the Raft term of the leader that appended the batch.
     LeaderEpoch(i32)
 }
 number! {

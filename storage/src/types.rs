@@ -50,7 +50,7 @@ number! {
     RaftIndex
 }
 number! {
-    /// Raft term. Kafka's leader epoch is the same number.
+    /// Raft term. Kafka's leader epoch is one less.
     Term
 }
 number! {
@@ -59,18 +59,22 @@ number! {
 }
 
 impl Term {
-    /// The Kafka leader epoch of a leader of this term.
+    /// The Kafka leader epoch of a leader of this term. Kafka counts from 0, Raft's first elected term is 1; term 0, in
+    /// which nobody led, is -1: no epoch.
     ///
     /// # Panics
     /// When the term does not fit 31 bits: two thousand million elections of one group.
     pub fn leader_epoch(self) -> LeaderEpoch {
-        LeaderEpoch(i32::try_from(self.0).unwrap_or_else(|_| panic!("term {self} is beyond Kafka's leader epochs")))
+        match i32::try_from(self.0) {
+            Ok(term) => LeaderEpoch(term - 1),
+            Err(_) => panic!("term {self} is beyond Kafka's leader epochs"),
+        }
     }
 }
 
 impl From<LeaderEpoch> for Term {
     fn from(epoch: LeaderEpoch) -> Self {
-        Self(u64::try_from(epoch.0).unwrap_or(0))
+        Self(u64::try_from(i64::from(epoch.0) + 1).unwrap_or(0))
     }
 }
 

@@ -71,7 +71,7 @@ fn cluster(context: &Context) -> MetadataResponse {
 
 async fn find_all(context: &Context, wanted: &[MetadataRequestTopic], may_create: bool) -> Vec<MetadataResponseTopic> {
     let image = context.core.image();
-    let named = wanted.iter().filter_map(|topic| topic.name.as_ref().map(|name| name.0.as_str()));
+    let named = wanted.iter().filter_map(asked_name).map(|name| name.0.as_str());
     let missing: Vec<String> = named.filter(|name| image.topic(name).is_none()).map(ToOwned::to_owned).collect();
     let failed = if may_create && context.core.shared.config.auto_create_topics_enable && !missing.is_empty() {
         creation::auto_create(&context.core, missing).await
@@ -82,12 +82,17 @@ async fn find_all(context: &Context, wanted: &[MetadataRequestTopic], may_create
     wanted.iter().map(|topic| find(&image, topic, &failed)).collect()
 }
 
+/// The name that is asked for, if a topic is asked for by name: with an id, clients leave the name null or empty.
+fn asked_name(wanted: &MetadataRequestTopic) -> Option<&TopicName> {
+    wanted.name.as_ref().filter(|_| wanted.topic_id.is_nil())
+}
+
 fn find(
     image: &ClusterImage,
     wanted: &MetadataRequestTopic,
     failed: &std::collections::BTreeMap<String, ErrorCode>,
 ) -> MetadataResponseTopic {
-    let Some(name) = &wanted.name else {
+    let Some(name) = asked_name(wanted) else {
         return match image.topic_by_id(wanted.topic_id) {
             Some(topic) => describe(topic),
             None => unknown(None, wanted.topic_id, ErrorCode::UnknownTopicId),

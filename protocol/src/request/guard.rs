@@ -28,23 +28,19 @@ pub enum GuardError {
     TaggedFieldSize { tag: u32, announced: usize, found: usize },
     #[error("{value} does not say whether a struct follows")]
     BadPresence { value: u8 },
-    #[error("{remaining} bytes are left behind it")]
-    TrailingBytes { remaining: usize },
 }
 
-/// Whether `body` is, from its first byte to its last, a request of this API and version.
+/// Whether `body` begins with a request of this API and version, and how many bytes stand behind it. Those are ignored,
+/// as Kafka does: librdkafka 2.16 sends some behind Metadata v13.
 ///
 /// # Errors
 /// With the first thing that is wrong.
-pub fn check_body(api_key: i16, version: i16, body: &[u8]) -> Result<(), GuardError> {
+pub fn check_body(api_key: i16, version: i16, body: &[u8]) -> Result<usize, GuardError> {
     let schema = schema(api_key).ok_or(GuardError::UnknownApi { api_key })?;
     let flexible = version >= schema.flexible_from;
     let mut walk = Walk { reader: Reader::new(body), version, flexible, elements_left: ELEMENTS_MAX };
     walk.fields(schema.fields)?;
-    match walk.reader.remaining() {
-        0 => Ok(()),
-        remaining => Err(GuardError::TrailingBytes { remaining }),
-    }
+    Ok(walk.reader.remaining())
 }
 
 fn schema(api_key: i16) -> Option<&'static Schema> {

@@ -24,7 +24,7 @@ pub enum DecodeError {
 /// Decodes a request body; byte fields (such as a produce request's records) are slices of `body`, not copies.
 ///
 /// # Errors
-/// When the bytes are not a `T` of that version, from the first to the last. Nothing was allocated by then in
+/// When the bytes do not begin with a `T` of that version. Nothing was allocated by then in
 /// proportion to a length that the bytes claim.
 pub fn decode_request<T: Request>(body: &mut Bytes, version: i16) -> Result<T, DecodeError> {
     let api_key = T::KEY;
@@ -32,10 +32,11 @@ pub fn decode_request<T: Request>(body: &mut Bytes, version: i16) -> Result<T, D
     if version < T::VERSIONS.min || version > T::VERSIONS.max {
         return Err(message("the version is unknown".to_owned()));
     }
-    check_body(api_key, version, body).map_err(|source| DecodeError::Shape { api_key, version, source })?;
+    let behind = check_body(api_key, version, body).map_err(|source| DecodeError::Shape { api_key, version, source })?;
     let request = T::decode(body, version).map_err(|error| message(error.to_string()))?;
-    if !body.is_empty() {
-        return Err(message(format!("{} bytes are left unread", body.len())));
+    if body.len() != behind {
+        return Err(message(format!("the decoder left {} bytes, the walk over the shape {behind}", body.len())));
     }
+    body.clear();
     Ok(request)
 }

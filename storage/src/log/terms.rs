@@ -135,9 +135,9 @@ mod tests {
     #[test]
     fn epochs_without_records_are_left_out() {
         let epochs = terms().epochs(KafkaOffset(0));
-        let expected = [(1, 0), (4, 10), (5, 30)].map(|(epoch, offset)| (LeaderEpoch(epoch), KafkaOffset(offset)));
+        let expected = [(0, 0), (3, 10), (4, 30)].map(|(epoch, offset)| (LeaderEpoch(epoch), KafkaOffset(offset)));
         assert_eq!(epochs, expected);
-        assert_eq!(terms().epochs(KafkaOffset(15)).first(), Some(&(LeaderEpoch(4), KafkaOffset(15))));
+        assert_eq!(terms().epochs(KafkaOffset(15)).first(), Some(&(LeaderEpoch(3), KafkaOffset(15))));
     }
 
     #[test]
@@ -148,11 +148,14 @@ mod tests {
             (epoch.0, offset.0)
         };
         assert_eq!(end(-1), (-1, -1));
-        assert_eq!(end(0), (0, 0), "before the first");
-        assert_eq!(end(1), (1, 10));
-        assert_eq!(end(3), (1, 10), "an epoch nobody wrote in: the one below");
-        assert_eq!(end(4), (4, 30));
-        assert_eq!(end(5), (5, 40), "the latest ends at the log's end");
-        assert_eq!(end(6), (-1, -1), "unknown yet");
+        assert_eq!(end(0), (0, 10));
+        assert_eq!(end(2), (0, 10), "an epoch nobody wrote in: the one below");
+        assert_eq!(end(3), (3, 30));
+        assert_eq!(end(4), (4, 40), "the latest ends at the log's end");
+        assert_eq!(end(5), (-1, -1), "unknown yet");
+        let mut later = Terms::default();
+        later.note(Term(3), RaftIndex(1), KafkaOffset(0));
+        let before = later.end_offset_for(LeaderEpoch(1), KafkaOffset(0), KafkaOffset(40));
+        assert_eq!(before, (LeaderEpoch(1), KafkaOffset(0)), "before the first");
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn batch(log: &LogRef, term: u64, records: usize, value_len: usize) -
 pub(super) fn batch_at(index: RaftIndex, base: KafkaOffset, term: u64, records: usize, value_len: usize) -> LogEntry {
     let mut builder = BatchBuilder::new()
         .with_base_offset(base)
-        .with_leader_epoch(LeaderEpoch(term as i32))
+        .with_leader_epoch(Term(term).leader_epoch())
         .with_producer(ProducerId(9), ProducerEpoch(0), base.0 as i32);
     for at in 0..records {
         let value: Vec<u8> = (0..value_len).map(|byte| (base.0 as usize + at * 31 + byte * 7) as u8).collect();

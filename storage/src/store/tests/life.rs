@@ -34,7 +34,7 @@ fn after_a_clean_shutdown_the_files_hold_every_batch() {
         assert!(names.iter().any(|name| name == needed), "{needed} is missing in {names:?}");
     }
     let epochs = sim.content(Path::new("/data/t-1/leader-epoch-checkpoint")).unwrap();
-    assert_eq!(String::from_utf8(epochs).unwrap(), "0\n1\n1 0\n");
+    assert_eq!(String::from_utf8(epochs).unwrap(), "0\n1\n0 0\n");
     // And nothing is replayed or lost when it goes on.
     let mut again = Running::open(&sim);
     let log = again.store.log(GroupId(1)).unwrap();

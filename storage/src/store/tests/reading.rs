@@ -93,7 +93,7 @@ fn the_first_record_as_new_as_a_timestamp() {
     assert_eq!(find(NOW.0 + 601), Some(601), "in memory");
     assert_eq!(find(NOW.0 + 603), None);
     let newest = running.run(lookup_max_timestamp(&log)).unwrap().unwrap();
-    assert_eq!((newest.0, newest.1, newest.2), (TimestampMs(NOW.0 + 602), KafkaOffset(602), LeaderEpoch(1)));
+    assert_eq!((newest.0, newest.1, newest.2), (TimestampMs(NOW.0 + 602), KafkaOffset(602), LeaderEpoch(0)));
     log.borrow_mut().set_log_start(KafkaOffset(301)).unwrap();
     let first = running.run(lookup_timestamp(&log, TimestampMs(0))).unwrap().unwrap();
     assert_eq!(first.1, KafkaOffset(301), "nothing before the log's start");
