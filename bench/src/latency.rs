@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use clap::builder::TypedValueParser as _;
 use thalweg_protocol::TimestampMs;
 use thalweg_protocol::messages::ProduceRequest;
 use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -39,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     size: u32,
     /// -1: all in-sync replicas; 1: the leader
-    #[arg(long, default_value_t = -1, value_parser = clap::builder::PossibleValuesParser::new(["-1", "1"]).map(|t: String| if t == "1" { 1_i16 } else { -1 }), allow_hyphen_values = true)]
+    #[arg(long, default_value_t = -1, value_parser = parse_acks, allow_hyphen_values = true)]
     acks: i16,
     /// Ends the run after so long, with what was measured until then
     #[arg(long, default_value_t = 120)]
@@ -82,8 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn one(connection: &mut Connection, args: &Args, partition: i32, value: &[u8]) -> Result<Duration> {
     let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch(value)?));
     let topic = TopicProduceData::default().with_name(topic_name(&args.topic)).with_partition_data(vec![data]);
-    let request =
-        ProduceRequest::default().with_acks(args.acks).with_timeout_ms(30_000).with_topic_data(vec![topic]);
+    let request = ProduceRequest::default().with_acks(args.acks).with_timeout_ms(30_000).with_topic_data(vec![topic]);
     let frame = connection.frame(&request, PRODUCE_VERSION)?;
     let began = Instant::now();
     let answer = connection.exchange(&frame)?;
@@ -103,6 +101,15 @@ fn batch(value: &[u8]) -> Result<Bytes> {
     let mut batch = BatchBuilder::new();
     batch.push(TimestampMs(i64::try_from(now.as_millis())?), None, Some(value), &[])?;
     Ok(batch.build()?.freeze())
+}
+
+/// Without acknowledgement there would be no latency to measure.
+fn parse_acks(text: &str) -> Result<i16, String> {
+    match text {
+        "-1" | "all" => Ok(-1),
+        "1" => Ok(1),
+        _ => Err("acks is -1 (all) or 1".to_owned()),
+    }
 }
 
 /// Bytes without a pattern, the same in every run (xorshift).
@@ -156,7 +163,7 @@ mod tests {
             let server = std::thread::spawn(move || {
                 use std::io::{Read as _, Write as _};
                 let (mut stream, _) = listener.accept().unwrap();
-                stream.read(&mut [0; 1024]).unwrap();
+                assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
                 stream.write_all(answer).unwrap();
             });
             let mut connection = Connection::open(&peer, Duration::from_secs(5)).unwrap();

@@ -26,8 +26,7 @@ struct Case {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let text =
-        std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     for case in parse(&text)? {
         print!("{}", render(&case));
     }
@@ -108,7 +107,11 @@ fn cell(values: &[f64]) -> String {
     let Some(middle) = median(values) else { return "–".to_owned() };
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if values.len() == 1 { number(middle) } else { format!("{} ({}–{})", number(middle), number(least), number(most)) }
+    if values.len() == 1 {
+        number(middle)
+    } else {
+        format!("{} ({}–{})", number(middle), number(least), number(most))
+    }
 }
 
 fn ratio(ours: &[f64], theirs: &[f64]) -> String {

@@ -90,8 +90,7 @@ impl Connection {
 
     pub(crate) fn open_answer<Q: Request>(&self, mut answer: Bytes, version: i16) -> Result<Q::Response> {
         let damaged = || format!("{} sent an answer that is not one", self.peer);
-        let header =
-            ResponseHeader::decode(&mut answer, Q::Response::header_version(version)).with_context(damaged)?;
+        let header = ResponseHeader::decode(&mut answer, Q::Response::header_version(version)).with_context(damaged)?;
         if header.correlation_id != self.correlation_id {
             bail!("{} answered request {} instead of {}", self.peer, header.correlation_id, self.correlation_id);
         }

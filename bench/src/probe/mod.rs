@@ -76,7 +76,9 @@ mod tests {
         let mut served = 0;
         let mut echo = loopback::Echo::start(move || {
             served += 1;
-            if served > 10 { anyhow::bail!("the eleventh") }
+            if served > 10 {
+                anyhow::bail!("the eleventh")
+            }
             Ok(())
         })
         .unwrap();
