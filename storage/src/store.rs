@@ -26,7 +26,7 @@ mod retention;
 #[cfg(test)]
 mod tests;
 
-pub use self::checkpoint_file::CheckpointHead;
+pub use self::checkpoint_file::{CheckpointHead, inspect_checkpoint};
 pub use self::open::RecoveredGroup;
 pub use self::rehome::rehome;
 

@@ -32,7 +32,8 @@ pub fn decode_request<T: Request>(body: &mut Bytes, version: i16) -> Result<T, D
     if version < T::VERSIONS.min || version > T::VERSIONS.max {
         return Err(message("the version is unknown".to_owned()));
     }
-    let behind = check_body(api_key, version, body).map_err(|source| DecodeError::Shape { api_key, version, source })?;
+    let behind =
+        check_body(api_key, version, body).map_err(|source| DecodeError::Shape { api_key, version, source })?;
     let request = T::decode(body, version).map_err(|error| message(error.to_string()))?;
     if body.len() != behind {
         return Err(message(format!("the decoder left {} bytes, the walk over the shape {behind}", body.len())));

@@ -77,6 +77,17 @@ pub(super) fn decode(
     Ok((head, logs))
 }
 
+/// Reads a checkpoint's head and checks the whole file's checksum: for `thalweg log dump|verify`, with no core at hand.
+///
+/// # Errors
+/// When the file cannot be read, or is not a whole checkpoint of this version.
+pub fn inspect_checkpoint(path: &Path) -> Result<CheckpointHead, StorageError> {
+    let file = Bytes::from(std::fs::read(path).map_err(StorageError::io("read", path))?);
+    let damaged =
+        |error: CodecError| StorageError::FileDamaged { file: path.to_path_buf(), problem: error.to_string() };
+    decode_head(&file).map(|(head, _)| head).map_err(damaged)
+}
+
 fn decode_head(file: &Bytes) -> Result<(CheckpointHead, Reader), CodecError> {
     let covered = file.len().checked_sub(CHECKSUM_LEN).ok_or(CodecError::Truncated { what: "checkpoint" })?;
     let mut reader = Reader::new(file.slice(..covered));
