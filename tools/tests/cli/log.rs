@@ -110,5 +110,45 @@ fn a_running_brokers_data_is_good() {
     thalweg(&broker.bootstrap, &["produce", &topic, "a", "b", "c"]).ok();
     // With a broker that runs elsewhere, its directory is not ours to know.
     let Some(dir) = broker.data_dir() else { return };
-    log(&["verify", dir.to_str().unwrap()]).ok();
+    let report = log(&["verify", dir.to_str().unwrap(), "--json"]).json();
+    assert!(report["wal_records"].as_u64().unwrap() > 0, "{report}");
+    let copy = tempfile::tempdir().unwrap();
+    let whole = copy_first_wal(&dir, copy.path());
+    assert!(log(&["dump", copy.path().to_str().unwrap(), "-r"]).ok().contains("record sequence 1"));
+    // The second block, as the first one's end says: a byte of its payload.
+    let lines = log(&["dump", copy.path().to_str().unwrap(), "--json"]).json_lines();
+    let second = lines.iter().filter(|line| line["what"] == "block").nth(1).unwrap();
+    let position = usize::try_from(second["position"].as_u64().unwrap()).unwrap();
+    let mut bytes = fs::read(&whole).unwrap();
+    bytes[position + 72] ^= 1;
+    fs::write(&whole, bytes).unwrap();
+    let damaged = log(&["verify", copy.path().to_str().unwrap()]);
+    assert!(damaged.failed().contains("1 problem found"), "{damaged}");
+    assert!(damaged.text().contains("blocks 2 to 2 were durable and are missing"), "{damaged}");
+}
+
+/// Copies a write-ahead log file with blocks out of a broker's directory.
+fn copy_first_wal(dir: &Path, to: &Path) -> PathBuf {
+    let cores = fs::read_dir(dir.join("thalweg")).unwrap().map(|core| core.unwrap().path().join("wal"));
+    let files = cores.filter(|wal| wal.is_dir()).flat_map(|wal| fs::read_dir(wal).unwrap());
+    let number = |name: &Path| name.file_name().unwrap().to_owned();
+    for file in files.map(|file| file.unwrap().path()) {
+        let copy = to.join(number(&file));
+        fs::copy(&file, &copy).unwrap();
+        let blocks = log(&["dump", copy.to_str().unwrap(), "--json"]).ok().matches("\"what\":\"block\"").count();
+        if blocks > 4 {
+            return copy;
+        }
+        fs::remove_file(copy).unwrap();
+    }
+    panic!("no write-ahead log has blocks");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("checkpoint");
+    fs::write(&file, b"THALWEGC\x01\x00 and so on, to no end").unwrap();
+    let outcome = log(&["verify", file.to_str().unwrap()]);
+    assert!(outcome.failed().contains("1 problem found") && outcome.text().contains("checksum"), "{outcome}");
 }

@@ -10,10 +10,11 @@ use super::batch::BatchLine;
 use super::files::{self, DataFile, Kind, unreadable};
 use super::index;
 use super::segment::{Next, Reader};
+use super::wal;
 use crate::cli::Global;
 use crate::failure::Failure;
 
-/// Segments (.log) and their indexes (.index, .timeindex). With --json, one line of JSON for each batch or entry.
+/// Segments (.log), their indexes (.index, .timeindex), the write-ahead log (.wal) and its checkpoint. With --json, one line of JSON for each batch or entry.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Data files, or directories with some
@@ -52,6 +53,8 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
         damaged += match file.kind {
             Kind::Segment => segment(&file, arguments, &mut out)?,
             Kind::OffsetIndex | Kind::TimeIndex => entries(&file, arguments, &mut out)?,
+            Kind::WriteAhead => write_ahead(&file, arguments, &mut out)?,
+            Kind::Checkpoint => checkpoint(&file, &mut out)?,
         };
     }
     out.out.flush().map_err(|error| Failure::output(&error))?;
@@ -124,4 +127,25 @@ fn entries(file: &DataFile, arguments: &Arguments, out: &mut Out) -> Result<usiz
         out.item(file, *entry, |entry| entry.text())?;
     }
     Ok(0)
+}
+
+/// Shows a file of the write-ahead log; gives how many damaged places it met.
+fn write_ahead(file: &DataFile, arguments: &Arguments, out: &mut Out) -> Result<usize, Failure> {
+    let (mut shown, mut damaged, mut result) = (0, 0, Ok(()));
+    wal::read(file, &mut |finding| {
+        let line = wal::FindingLine::new(&finding);
+        if arguments.count.is_some_and(|count| shown >= count) || result.is_err() || !line.is_shown(arguments.records) {
+            return;
+        }
+        shown += 1;
+        damaged += usize::from(finding.is_damage());
+        result = out.item(file, line, wal::FindingLine::text);
+    })?;
+    result.map(|()| damaged)
+}
+
+fn checkpoint(file: &DataFile, out: &mut Out) -> Result<usize, Failure> {
+    let (line, damaged) = wal::CheckpointLine::of(file);
+    out.item(file, line, wal::CheckpointLine::text)?;
+    Ok(usize::from(damaged))
 }

@@ -14,14 +14,21 @@ pub(super) enum Kind {
     Segment,
     OffsetIndex,
     TimeIndex,
+    /// A file of a core's write-ahead log.
+    WriteAhead,
+    Checkpoint,
 }
 
 impl Kind {
     fn of(path: &Path) -> Option<Self> {
+        if path.file_name()? == "checkpoint" {
+            return Some(Self::Checkpoint);
+        }
         match path.extension()?.to_str()? {
             "log" => Some(Self::Segment),
             "index" => Some(Self::OffsetIndex),
             "timeindex" => Some(Self::TimeIndex),
+            "wal" => Some(Self::WriteAhead),
             _ => None,
         }
     }
@@ -31,6 +38,8 @@ impl Kind {
             Self::Segment => "segment",
             Self::OffsetIndex => "offset index",
             Self::TimeIndex => "time index",
+            Self::WriteAhead => "write-ahead log",
+            Self::Checkpoint => "checkpoint",
         }
     }
 }
@@ -39,7 +48,7 @@ impl Kind {
 pub(super) struct DataFile {
     pub(super) path: PathBuf,
     pub(super) kind: Kind,
-    /// From the file's name; files of partitions are named after their first offset.
+    /// From the file's name: a partition's files are named after their first offset, the write-ahead log's are numbered.
     pub(super) base_offset: i64,
     pub(super) size_bytes: u64,
     /// No newer file of the kind is in the directory: only here may writing have been interrupted.
@@ -92,8 +101,9 @@ fn collect(path: &Path, depth: usize, found: &mut Vec<DataFile>) -> io::Result<(
 }
 
 fn data_file(path: &Path, size_bytes: u64) -> Option<DataFile> {
-    let base_offset = path.file_stem()?.to_str()?.parse().ok()?;
-    Some(DataFile { kind: Kind::of(path)?, path: path.to_owned(), base_offset, size_bytes, newest: false })
+    let kind = Kind::of(path)?;
+    let base_offset = if kind == Kind::Checkpoint { 0 } else { path.file_stem()?.to_str()?.parse().ok()? };
+    Some(DataFile { kind, path: path.to_owned(), base_offset, size_bytes, newest: false })
 }
 
 fn mark_newest(files: &mut [DataFile]) {

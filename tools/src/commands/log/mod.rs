@@ -6,6 +6,7 @@ mod files;
 mod index;
 mod segment;
 mod verify;
+mod wal;
 
 use clap::Subcommand;
 

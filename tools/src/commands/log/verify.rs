@@ -1,6 +1,6 @@
 //! `thalweg log verify`
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,6 +10,7 @@ use super::batch::check;
 use super::files::{self, DataFile, Kind, unreadable};
 use super::index;
 use super::segment::{Batch, Next, Reader};
+use super::wal;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::output::{bytes, count};
@@ -29,6 +30,8 @@ struct Report {
     files: usize,
     batches: u64,
     records: u64,
+    /// In write-ahead logs.
+    wal_records: u64,
     size_bytes: u64,
     problems: Vec<Problem>,
     /// Nothing wrong, but worth knowing.
@@ -45,8 +48,15 @@ struct Problem {
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
     let files = files::find(&arguments.paths)?;
     let size_bytes = files.iter().map(|file| file.size_bytes).sum();
-    let mut report =
-        Report { files: files.len(), batches: 0, records: 0, size_bytes, problems: Vec::new(), notes: Vec::new() };
+    let mut report = Report {
+        files: files.len(),
+        batches: 0,
+        records: 0,
+        wal_records: 0,
+        size_bytes,
+        problems: Vec::new(),
+        notes: Vec::new(),
+    };
     let mut progress = Progress::new("batches", Some(size_bytes), true);
     let mut done_bytes = 0;
     let mut ends: HashMap<Option<&Path>, i64> = HashMap::new();
@@ -59,10 +69,13 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
                 *end = segment.next_offset;
             }
             Kind::OffsetIndex | Kind::TimeIndex => verify_index(file, &mut report)?,
+            Kind::WriteAhead => {}
+            Kind::Checkpoint => verify_checkpoint(file, &mut report),
         }
         done_bytes += file.size_bytes;
     }
     drop(progress);
+    verify_write_ahead(&files, &mut report)?;
     global.output().emit(&report, text_of)?;
     match report.problems.len() {
         0 => Ok(()),
@@ -124,6 +137,29 @@ impl Segment<'_> {
     fn problem(&mut self, position: u64, problem: String) {
         self.report.problems.push(Problem { file: self.file.path.clone(), position, problem });
     }
+}
+
+fn verify_checkpoint(file: &DataFile, report: &mut Report) {
+    if let (wal::CheckpointLine { problem: Some(problem), .. }, _) = wal::CheckpointLine::of(file) {
+        report.problems.push(Problem { file: file.path.clone(), position: 0, problem });
+    }
+}
+
+/// Records may go from one file into the next, so a write-ahead log is read by its directory.
+fn verify_write_ahead(files: &[DataFile], report: &mut Report) -> Result<(), Failure> {
+    let logs: BTreeSet<&Path> = files
+        .iter()
+        .filter(|file| file.kind == Kind::WriteAhead)
+        .map(|file| file.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+        .collect();
+    for dir in logs {
+        let found = wal::verify(dir)?;
+        report.wal_records += found.records;
+        let name = |(file, position, problem)| Problem { file, position, problem };
+        report.problems.extend(found.problems.into_iter().map(name));
+        report.notes.extend(found.notes.into_iter().map(name));
+    }
+    Ok(())
 }
 
 fn verify_index(file: &DataFile, report: &mut Report) -> Result<(), Failure> {
