@@ -7,7 +7,7 @@ use futures::channel::oneshot;
 
 use super::{Applied, Command, GROUP, Outcome, Rejection, log};
 use crate::limits::METADATA_SETTLE_TIME_MAX;
-use crate::reactor::{Core, CoreId, Stopping};
+use crate::reactor::{Core, CoreId, Stopping, within};
 
 /// Why a change did not come about, or is not known to have.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -36,10 +36,9 @@ impl Core {
         let (outcomes, version) =
             self.on(CoreId::FIRST, move |core| async move { core.propose_commands(commands).await }).await??;
         let settled = self.settle(version);
-        match glommio::timer::timeout(METADATA_SETTLE_TIME_MAX, async { Ok(settled.await) }).await {
-            Ok(settled) => settled?,
-            Err(_) => return Err(ControllerError::TimedOut(METADATA_SETTLE_TIME_MAX)),
-        }
+        within(METADATA_SETTLE_TIME_MAX, settled)
+            .await
+            .ok_or(ControllerError::TimedOut(METADATA_SETTLE_TIME_MAX))??;
         Ok(outcomes)
     }
 

@@ -12,7 +12,7 @@ use thalweg_storage::types::GroupId;
 use super::fetch_session::Wanted;
 use crate::errors;
 use crate::partition::EpochCheck;
-use crate::reactor::{Core, CoreId, Signal};
+use crate::reactor::{Core, CoreId, Signal, within};
 
 /// One partition to read.
 #[derive(Clone, Copy, Debug)]
@@ -97,9 +97,8 @@ async fn wait_and_read(core: &Rc<Core>, order: &Order, watch: &Watch) -> Vec<Rea
         {
             return reads;
         }
-        let wait = async { Ok(watch.signal.wait(seen).await) };
         // Time up is not an error: the next round reads once more and returns.
-        let _ = glommio::timer::timeout(left, wait).await;
+        let _ = within(left, watch.signal.wait(seen)).await;
     }
 }
 

@@ -31,7 +31,7 @@ use thalweg_storage::types::GroupId;
 use super::topics;
 use crate::dispatch::{Answer, Context, decode, encode};
 use crate::partition::{Appended, Produced};
-use crate::reactor::{Core, CoreId, Stopping};
+use crate::reactor::{Core, CoreId, Stopping, within};
 
 /// One partition's records, on their way to the owner.
 struct Item {
@@ -157,11 +157,10 @@ async fn committed(
             _ => Err(ErrorCode::RequestTimedOut),
         };
     }
-    let bounded = glommio::timer::timeout(left, async { Ok(commit.await) }).await;
-    match bounded {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(ErrorCode::NotLeaderOrFollower),
-        Err(_) => Err(ErrorCode::RequestTimedOut),
+    match within(left, commit).await {
+        Some(Ok(result)) => result,
+        Some(Err(_)) => Err(ErrorCode::NotLeaderOrFollower),
+        None => Err(ErrorCode::RequestTimedOut),
     }
 }
 

@@ -26,7 +26,7 @@ use super::fetch_read::{Item, Order, Read, execute, refused};
 use super::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Key, Mode, Wanted};
 use super::{fetch_answer, topics};
 use crate::dispatch::{Answer, Context, decode};
-use crate::reactor::CoreId;
+use crate::reactor::{CoreId, spawn};
 
 pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answer> {
     match decode::<FetchRequest>(&context, &mut body) {
@@ -196,11 +196,10 @@ fn call_off(context: &Context, orders: &[(CoreId, Order)]) {
             core.call_off(watch);
             future::ready(())
         });
-        glommio::spawn_local(async move {
+        spawn(async move {
             // Nobody is left to be called off on a core that is stopping.
             let _ = told.await;
-        })
-        .detach();
+        });
     }
 }
 
