@@ -46,11 +46,17 @@ impl Config {
                 block_size_max_bytes: self.wal_block_bytes,
             },
             cache_bytes: self.memory_bytes / CACHE_SHARE / cores.max(1),
-            log_config: self.topic_config_default().log_config(),
+            log_config: self.log_config_unattached(),
             producer_id_expiration_ms: milliseconds(self.producer_id_expiration),
             retention_check_interval_ms: milliseconds(self.log_retention_check_interval),
             ..StoreConfig::default()
         }
+    }
+
+    /// What a log obeys until its topic is known: nothing is deleted. The controller's own log stays like that for good, as
+    /// its beginning is all there is of the cluster's metadata.
+    pub fn log_config_unattached(&self) -> LogConfig {
+        LogConfig { delete_enabled: false, ..self.topic_config_default().log_config() }
     }
 
     pub fn raft_config(&self, core: usize) -> RaftConfig {

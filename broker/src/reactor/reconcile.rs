@@ -124,14 +124,12 @@ impl Core {
 
     /// Creates a new, empty group on this core and has it elect its leader.
     pub(crate) async fn create_group(&self, group: GroupId, descriptor: LogDescriptor) {
-        let log =
-            match self.store.create(group, descriptor.clone(), self.config().topic_config_default().log_config()).await
-            {
-                Ok(log) => log,
-                Err(error) => {
-                    fatal(&format!("cannot create {}-{}: {error}", descriptor.topic, descriptor.partition));
-                }
-            };
+        let log = match self.store.create(group, descriptor.clone(), self.config().log_config_unattached()).await {
+            Ok(log) => log,
+            Err(error) => {
+                fatal(&format!("cannot create {}-{}: {error}", descriptor.topic, descriptor.partition));
+            }
+        };
         self.open_group(RecoveredGroup { group, descriptor, hard_state: HardState::default(), log });
     }
 
