@@ -3,6 +3,7 @@
 //! Behaviour:
 //! - `plan` decides the order: batches go to their owners before the connection's next request is started, so that one
 //!   connection pipelines and each partition still sees its batches in order. The answer comes when all are committed.
+//! - The broker's own topics are refused: what stands in them is the coordinators' (`ReplicaManager.appendRecords`).
 //! - acks=0 has no answer; acks=1 and acks=all are answered when the batch is committed, which on one node is the same.
 //!
 //! Version notes:
@@ -74,7 +75,8 @@ fn plan(context: &Context, request: ProduceRequest) -> (ProduceResponse, BTreeMa
     let mut items: BTreeMap<CoreId, Vec<Item>> = BTreeMap::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for (topic_slot, data) in request.topic_data.into_iter().enumerate() {
-        let topic = topics::find(&image, context.version >= 13, &data.name, data.topic_id);
+        let topic = topics::find(&image, context.version >= 13, &data.name, data.topic_id)
+            .and_then(|topic| if topic.internal { Err(ErrorCode::InvalidTopicException) } else { Ok(topic) });
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for (slot, partition) in data.partition_data.into_iter().enumerate() {
             let mut result = PartitionProduceResponse::default().with_index(partition.index).with_base_offset(-1);
