@@ -145,6 +145,20 @@ fn copy_first_wal(dir: &Path, to: &Path) -> PathBuf {
 }
 
 #[test]
+fn an_index_entry_that_points_to_no_batch_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = partition(dir.path());
+    let second = u32::try_from(batch(0, Compression::None).len()).unwrap();
+    let index = files[0].with_extension("index");
+    fs::write(&index, [3_u32.to_be_bytes(), second.to_be_bytes()].concat()).unwrap();
+    log(&["verify", dir.path().to_str().unwrap()]).ok();
+    fs::write(&index, [3_u32.to_be_bytes(), (second - 1).to_be_bytes()].concat()).unwrap();
+    let outcome = log(&["verify", dir.path().to_str().unwrap()]);
+    assert!(outcome.failed().contains("1 problem found"), "{outcome}");
+    assert!(outcome.text().contains("no batch with offset 3 begins"), "{outcome}");
+}
+
+#[test]
 fn a_damaged_checkpoint_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("checkpoint");

@@ -1,8 +1,10 @@
 //! Kafka's sparse indexes: entries of big-endian numbers, relative to the offset in the file's name.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 
 use serde::Serialize;
+use thalweg_protocol::records::BatchHeader;
 
 use super::files::{DataFile, Kind, unreadable};
 use crate::failure::Failure;
@@ -77,6 +79,23 @@ pub(super) fn problem(entries: &[Entry]) -> Option<String> {
             Some(format!("entry {} does not come behind the one before it", number + 1))
         }
         _ => None,
+    })
+}
+
+/// The first entry that points to no batch of its offset. What the segment does not hold yet is passed over, as is a
+/// segment that is not there: an index may be looked at alone.
+pub(super) fn problem_in_segment(file: &DataFile, entries: &[Entry]) -> Option<String> {
+    let segment = fs::File::open(file.path.with_extension("log")).ok()?;
+    entries.iter().enumerate().find_map(|(number, entry)| {
+        let Entry::Offset { offset, position } = *entry else { return None };
+        let mut bytes = [0; BatchHeader::LEN];
+        segment.read_exact_at(&mut bytes, u64::from(position)).ok()?;
+        if bytes.iter().all(|byte| *byte == 0) {
+            return None;
+        }
+        let is_there = BatchHeader::parse(&bytes).is_ok_and(|header| header.base_offset.0 <= offset);
+        (!is_there)
+            .then(|| format!("entry {number}: no batch with offset {offset} begins at {position} of the segment"))
     })
 }
 

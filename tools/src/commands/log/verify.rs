@@ -163,7 +163,11 @@ fn verify_write_ahead(files: &[DataFile], report: &mut Report) -> Result<(), Fai
 }
 
 fn verify_index(file: &DataFile, report: &mut Report) -> Result<(), Failure> {
-    let problem = index::problem(&index::read(file)?);
+    let entries = index::read(file)?;
+    let problem = index::problem(&entries).or(match file.kind {
+        Kind::OffsetIndex => index::problem_in_segment(file, &entries),
+        _ => None,
+    });
     report.problems.extend(problem.map(|problem| Problem { file: file.path.clone(), position: 0, problem }));
     Ok(())
 }
