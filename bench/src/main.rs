@@ -52,3 +52,18 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+        let ready = ["thalweg-bench", "ready", "--http", "127.0.0.1:1", "--pid", "1", "--since", "1.5"];
+        assert!(super::Cli::command().try_get_matches_from(ready).is_ok());
+        assert!(super::Cli::command().try_get_matches_from(["thalweg-bench", "ready"]).is_err());
+        let latency = ["thalweg-bench", "latency", "--bootstrap", "h:1", "--topic", "t", "--acks", "-1"];
+        assert!(super::Cli::command().try_get_matches_from(latency).is_ok());
+    }
+}

@@ -13,10 +13,9 @@ const POLL: Duration = Duration::from_millis(2);
 const ANSWER: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args, Debug)]
-#[group(id = "target", required = true, multiple = false, args = ["http", "bootstrap"])]
 pub(crate) struct Args {
     /// host:port of an admin listener: GET /ready must answer 200
-    #[arg(long)]
+    #[arg(long, required_unless_present = "bootstrap", conflicts_with = "bootstrap")]
     http: Option<String>,
     /// host:port of a broker: Metadata must list at least one broker
     #[arg(long)]

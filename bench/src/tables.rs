@@ -12,6 +12,9 @@ pub(crate) struct Args {
     file: PathBuf,
 }
 
+/// What says how a run was made, not how it went.
+const NO_RATIO: [&str; 3] = ["count", "records", "others_pct"];
+
 /// All repetitions of one system in one case.
 #[derive(Debug)]
 struct System {
@@ -81,7 +84,11 @@ fn render(case: &Case) -> String {
     let (ours, theirs): (Vec<&System>, Vec<&System>) =
         case.systems.iter().partition(|system| system.name.starts_with("thalweg"));
     for (our, their) in ours.iter().flat_map(|our| theirs.iter().map(move |their| (our, their))) {
-        let cells: Vec<String> = columns.iter().map(|column| ratio(our.values(column), their.values(column))).collect();
+        let cell = |column: &&str| match *column {
+            column if NO_RATIO.contains(&column) => String::new(),
+            column => ratio(our.values(column), their.values(column)),
+        };
+        let cells: Vec<String> = columns.iter().map(cell).collect();
         out.push_str(&format!("| **{} ÷ {}** | | {} |\n", our.name, their.name, cells.join(" | ")));
     }
     out

@@ -39,9 +39,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let both = timed(args.writes, args.seconds, || echo.round_trip())?;
     echo.stop()?;
     let summaries = [
-        writes.summary("device 4 KiB O_DIRECT|O_DSYNC, pre-zeroed"),
-        trips.summary("loopback round trip 150 B / 60 B"),
-        both.summary("round trip with that write in between"),
+        writes.summary("device: durable 4 KiB write"),
+        trips.summary("loopback: round trip of 150 B and 60 B"),
+        both.summary("floor: round trip with that write in between"),
     ];
     print(args.output, &summaries)
 }
