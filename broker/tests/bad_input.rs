@@ -1,0 +1,128 @@
+//! What a hostile or broken client, and a mistaken operator, meet: Kafka's error code, or a closed connection with one
+//! line in the log; and everybody else is served meanwhile.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(unreachable_pub, reason = "one program of several files")]
+
+mod support;
+
+#[path = "bad_input/frames.rs"]
+mod frames;
+#[path = "bad_input/random.rs"]
+mod random;
+#[path = "bad_input/records.rs"]
+mod records;
+#[path = "bad_input/startup.rs"]
+mod startup;
+#[path = "bad_input/wire.rs"]
+mod wire;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use support::{Broker, Options};
+use wire::{Client, PATIENCE, Reply};
+
+const RESIDENT_MAX_KIB: u64 = 512 << 10;
+const SEED: u64 = 0x7468_616c_7765_6721;
+
+/// One broker, one client that behaves, and all the others.
+#[test]
+fn other_clients_do_not_notice() {
+    let options = Options::default()
+        .property("socket.request.max.bytes", frames::REQUEST_MAX_BYTES)
+        .property("connections.max.idle.ms", 5000)
+        .property("auto.create.topics.enable", false);
+    let mut broker = Broker::start(options);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let healthy = scope.spawn(|| behave(broker.bootstrap(), &over));
+        let bad = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| misbehave(&broker)));
+        over.store(true, Ordering::Release);
+        let rounds = healthy.join().unwrap();
+        bad.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        assert!(rounds > 10, "{rounds} rounds of the healthy client");
+    });
+    assert!(!broker.log().contains("panicked"), "{}", broker.log_tail());
+    broker.stop();
+}
+
+fn misbehave(broker: &Broker) {
+    frames::frames(broker);
+    frames::unknown_apis(broker);
+    frames::api_versions_of_the_future(broker);
+    frames::slow_frames(broker);
+    records::records(&mut Client::connect(broker.bootstrap()), "records");
+    records::topic_names(&mut Client::connect(broker.bootstrap()));
+    flood(broker);
+    random::absurd_counts(broker);
+    random::mutations(broker, SEED);
+    let resident = resident_kib(broker.pid());
+    assert!(resident < RESIDENT_MAX_KIB, "{resident} KiB resident");
+}
+
+/// Writes and reads until it is told to stop; how often.
+fn behave(bootstrap: &str, over: &AtomicBool) -> i64 {
+    let mut client = Client::connect(bootstrap);
+    assert_eq!(records::create(&mut client, "healthy"), 0);
+    let mut rounds = 0;
+    while !over.load(Ordering::Acquire) {
+        let began = Instant::now();
+        assert_eq!(records::produced(&mut client, "healthy", records::batch(b"healthy")), (0, rounds));
+        let read = client.ask(12, &records::fetch("healthy"));
+        assert!(read.responses[0].partitions[0].records.as_ref().is_some_and(|records| !records.is_empty()));
+        assert!(began.elapsed() < Duration::from_secs(5), "a round took {:?}", began.elapsed());
+        rounds += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    rounds
+}
+
+/// Many connections that claim large frames and send little of them: memory follows what was sent.
+fn flood(broker: &Broker) {
+    let before = resident_kib(broker.pid());
+    let mut clients: Vec<Client> = (0..300).map(|_| Client::connect(broker.bootstrap())).collect();
+    for client in &mut clients {
+        client.send(&[0, 0x3f, 0, 0, 0, 3, 0]);
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let grown = resident_kib(broker.pid()).saturating_sub(before);
+    assert!(grown < 128 << 10, "300 beginnings of frames took {grown} KiB");
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Closed by a limit, with a line, and served again once the others left.
+#[test]
+fn too_many_connections() {
+    for (key, message) in [("max.connections", "connection refused"), ("max.connections.per.ip", "connection refused")]
+    {
+        let broker = Broker::start(Options::default().cores(1).property(key, 3));
+        let mut taken: Vec<Client> = (0..3).map(|_| Client::connect(broker.bootstrap())).collect();
+        for client in &mut taken {
+            client.ask(3, &thalweg_protocol::messages::ApiVersionsRequest::default());
+        }
+        let mut refused = Client::connect(broker.bootstrap());
+        assert!(matches!(refused.reply(PATIENCE), Reply::Closed));
+        frames::one_line(&broker, &refused, message);
+        drop(taken);
+        recovers(&broker);
+    }
+}
+
+fn recovers(broker: &Broker) {
+    let deadline = Instant::now() + PATIENCE;
+    let request = wire::frame(&wire::request_bytes(3, &thalweg_protocol::messages::ApiVersionsRequest::default()));
+    loop {
+        let mut client = Client::connect(broker.bootstrap());
+        if client.send(&request) && matches!(client.reply(PATIENCE), Reply::Answer(_)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no connection is served again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
