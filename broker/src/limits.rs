@@ -31,6 +31,9 @@ pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// How much the buffer of a large frame grows at a time: memory follows the bytes that arrived, not the length claimed.
 pub const FRAME_GROWTH_MAX_BYTES: usize = 256 * 1024;
 
+/// Frames above this take their memory from a budget of their own. Producers send at most 1 MiB unless told otherwise.
+pub const LARGE_FRAME_BYTES: usize = 2 * 1024 * 1024;
+
 /// A frame that has begun must be whole within this time.
 pub const FRAME_RECEIVE_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -51,5 +54,6 @@ pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
 
 const _: () = {
     assert!(RESPONSE_GATHER_BELOW_BYTES <= RESPONSE_GATHER_BYTES);
+    assert!(READ_BUFFER_BYTES < LARGE_FRAME_BYTES);
     assert!(CONNECTION_REQUESTS_IN_FLIGHT_MAX < MESH_QUEUE_MESSAGES_MAX);
 };

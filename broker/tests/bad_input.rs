@@ -126,3 +126,24 @@ fn recovers(broker: &Broker) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Frames that are announced and never come hold no memory that somebody else waits for.
+#[test]
+fn announced_lengths_claim_nothing() {
+    let broker = Broker::start(Options::default());
+    let mut before = Client::connect(broker.bootstrap());
+    let hold: Vec<Client> = (0..40)
+        .map(|_| {
+            let mut client = Client::connect(broker.bootstrap());
+            assert!(client.send(&[0x06, 0x00, 0x00, 0x00, 0, 3, 0, 12]));
+            client
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let began = Instant::now();
+    for client in [&mut before, &mut Client::connect(broker.bootstrap())] {
+        assert_eq!(records::create(client, "a b"), 17);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "others waited {:?}", began.elapsed());
+    drop(hold);
+}

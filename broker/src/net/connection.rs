@@ -14,7 +14,7 @@ use thalweg_protocol::frame::{FrameLimits, frame_len};
 
 use super::{Peer, output};
 use crate::dispatch::{self, Answer, Started};
-use crate::limits::{CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, READ_BUFFER_BYTES};
+use crate::limits::{CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, LARGE_FRAME_BYTES, READ_BUFFER_BYTES};
 use crate::reactor::{Core, Permit};
 
 /// A request on its way: its answer, and the memory it holds until that answer is sent.
@@ -90,9 +90,9 @@ async fn read_requests(
             Some(prefix) => frame_len(prefix, &limits)?,
             None => return Err(Ended::ByClient),
         };
-        // Admitted before a byte of it is stored: a spent budget leaves the rest in the socket.
-        let permit = core.request_memory.take(length).await;
-        core.wait_for_room().await;
+        // A frame takes memory from the budget only when its beginning is there: a length alone claims nothing.
+        frames.buffer_up_to(length.min(READ_BUFFER_BYTES)).await?;
+        let permit = admit(core, peer, length).await;
         let frame = frames.body(length).await?;
         peer.frame_began.set(None);
         peer.touch();
@@ -118,6 +118,17 @@ async fn read_requests(
             return Err(Ended::Io(std::io::ErrorKind::BrokenPipe.into()));
         }
     }
+}
+
+/// Waits for a frame's memory; a spent budget leaves the rest of it in the socket. Large frames have a budget of their own,
+/// so that a few of them cannot keep everybody else waiting. The wait is not counted against the client.
+async fn admit(core: &Rc<Core>, peer: &Peer, length: usize) -> Permit {
+    let began = peer.frame_began.take();
+    let budget = if length > LARGE_FRAME_BYTES { &core.large_request_memory } else { &core.request_memory };
+    let permit = budget.take(length).await;
+    core.wait_for_room().await;
+    peer.frame_began.set(began.map(|_| Instant::now()));
+    permit
 }
 
 async fn write_answers(
@@ -169,13 +180,19 @@ impl<S: AsyncRead + Unpin> Frames<S> {
     }
 
     async fn body(&mut self, length: usize) -> Result<Bytes, Ended> {
+        self.buffer_up_to(length).await?;
+        Ok(self.buffer.split_to(length).freeze())
+    }
+
+    /// Reads until at least `length` bytes are there.
+    async fn buffer_up_to(&mut self, length: usize) -> Result<(), Ended> {
         while self.buffer.len() < length {
             let missing = length - self.buffer.len();
             if !self.fill(missing.clamp(READ_BUFFER_BYTES, FRAME_GROWTH_MAX_BYTES)).await? {
                 return Err(Ended::InRequest);
             }
         }
-        Ok(self.buffer.split_to(length).freeze())
+        Ok(())
     }
 
     /// Reads up to `want` bytes behind what is there; false at the end of the stream.

@@ -72,6 +72,8 @@ pub struct Core {
     pub controller: Option<Controller>,
     /// Bytes of requests that were read and are not answered yet.
     pub request_memory: Budget,
+    /// The same for requests of more than [`crate::limits::LARGE_FRAME_BYTES`].
+    pub large_request_memory: Budget,
     pub(crate) mesh: Mesh,
     pub(crate) raft: RefCell<MultiRaft>,
     pub(crate) partitions: RefCell<HashMap<GroupId, PartitionRef>>,

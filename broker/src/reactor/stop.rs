@@ -48,7 +48,8 @@ impl Core {
         let Some(gauges) = self.shared.metrics.per_core.get(self.id.0) else { return };
         gauges.connections.set(self.connections.count() as u64);
         gauges.partitions.set(self.partitions.borrow().len() as u64);
-        gauges.request_memory_bytes.set(self.request_memory.used_bytes() as u64);
+        let request_memory_bytes = self.request_memory.used_bytes() + self.large_request_memory.used_bytes();
+        gauges.request_memory_bytes.set(request_memory_bytes as u64);
         gauges.wal_used_bytes.set(self.store.wal().used_bytes());
         gauges.wal_gathered_bytes.set(self.store.wal().gathered_bytes() as u64);
     }
