@@ -23,7 +23,7 @@ use suite::Expected;
 use support::{Broker, Options};
 use toolchain::{GO, JAVA, KCAT, MAVEN, NODE, NPM, PYTHON, Tool, have, install, source_dir};
 
-const TIMEOUT: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Suites run one after the other: each is given both cores, and times out by the clock on the wall.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
