@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -117,37 +117,29 @@ fn is_ready(admin: u16) -> bool {
     ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-/// `thalwegd` from the folder that `thalweg` was built into. `cargo test` of the whole workspace puts it there; a test of
-/// this package alone does not, so then it is built here, once.
-fn binary() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_thalweg")).parent().unwrap();
-    let binary = folder.join("thalwegd");
-    let lock = File::create(folder.join(".thalwegd-build-lock")).unwrap();
-    lock.lock().unwrap();
-    if !binary.exists() {
+/// `thalwegd` as its sources are now, from the folder that `thalweg` was built into: cargo gives a package's tests the
+/// path of its own programs only, and does not build another's.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_BIN_EXE_thalweg")).parent().unwrap();
         build(folder);
-    }
-    assert!(
-        binary.exists(),
-        "{} is missing and could not be built: run `cargo build -p thalweg-broker` (with the profile of this test) and see why",
-        binary.display()
-    );
-    binary
+        folder.join("thalwegd")
+    })
 }
 
+/// Asks for a test of the broker's, since its program comes with it, and of the whole workspace, since that is how most
+/// run this test: features are then resolved alike, and what cargo has built already is not built again.
 fn build(folder: &Path) {
-    let profile = match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(profile) => profile,
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    cargo.args(["test", "--quiet", "--workspace", "--test", "tidy", "--no-run"]);
+    match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => &mut cargo,
+        Some(profile) => cargo.args(["--profile", profile]),
     };
-    let target = folder.parent().unwrap();
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "-p", "thalweg-broker", "--profile", profile])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", target)
-        .status()
-        .unwrap();
-    assert!(status.success(), "`cargo build -p thalweg-broker --profile {profile}` failed: {status}");
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", folder.parent().unwrap());
+    let status = cargo.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
+    assert!(status.success(), "thalwegd could not be built ({status}): run {cargo:?} and see why");
 }
 
 fn free_ports() -> [u16; 2] {
