@@ -21,7 +21,10 @@ all="start idle produce small latency consume partitions"
 phases=${*:-$all}
 for phase in $phases; do case " $all " in *" $phase "*) ;; *) die "no phase $phase; there are: $all" ;; esac; done
 systems=${SYSTEMS:-thalweg kafka}
-[ -x "$thalwegd" ] && [ -x "$bench" ] || die "build first: cargo build --release"
+# What is measured is what the sources say now, unless somebody names a binary.
+[ -n "${THALWEGD:-}" ] && [ -n "${THALWEG_BENCH:-}" ] || (cd "$here/.." && CARGO_TARGET_DIR=$target cargo build --release) \
+  || die "cargo build --release failed, see above"
+[ -x "$thalwegd" ] && [ -x "$bench" ] || die "$thalwegd or $bench cannot be run: check THALWEGD and THALWEG_BENCH"
 command -v java > /dev/null || die "Kafka needs Java 17 or newer"
 if ! compgen -G "$libs/kafka_2.13-*.jar" > /dev/null; then
   command -v mvn > /dev/null || die "Maven is needed to fetch Apache Kafka; or set KAFKA_LIBS to a directory of its jars"
