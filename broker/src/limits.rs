@@ -19,13 +19,10 @@ pub const PARTITIONS_PER_REQUEST_MAX: usize = 20_000;
 /// Smallest request worth reading: api key, version and correlation id.
 pub const REQUEST_SIZE_MIN_BYTES: usize = 8;
 
-/// Pieces of a response smaller than this are gathered into one buffer before they are sent.
-pub const RESPONSE_GATHER_BELOW_BYTES: usize = 16 * 1024;
+/// Room for the first bytes of a frame: what each idle connection holds.
+pub const IDLE_READ_BYTES: usize = 4 * 1024;
 
-/// Size of the buffer in which small pieces of a response are gathered.
-pub const RESPONSE_GATHER_BYTES: usize = 64 * 1024;
-
-/// First read of a connection; larger frames get a buffer of their own size once their length is known and allowed.
+/// A frame takes memory from the budget once this much of it has arrived.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// How much the buffer of a large frame grows at a time: memory follows the bytes that arrived, not the length claimed.
@@ -53,7 +50,7 @@ pub const FETCH_SIZE_MAX_BYTES: i32 = 55 * 1024 * 1024;
 pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
 
 const _: () = {
-    assert!(RESPONSE_GATHER_BELOW_BYTES <= RESPONSE_GATHER_BYTES);
+    assert!(IDLE_READ_BYTES <= READ_BUFFER_BYTES);
     assert!(READ_BUFFER_BYTES < LARGE_FRAME_BYTES);
     assert!(CONNECTION_REQUESTS_IN_FLIGHT_MAX < MESH_QUEUE_MESSAGES_MAX);
 };

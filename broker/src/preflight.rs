@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::config::Config;
 
 /// What to look at when a reactor does not start.
-pub const HINT: &str = "check that the kernel is 5.8 or newer, that io_uring is allowed (kernel.io_uring_disabled) and \
+pub const HINT: &str = "check that the kernel is 5.11 or newer, that io_uring is allowed (kernel.io_uring_disabled) and \
                         that `ulimit -l` is at least 512 KiB per core";
 
 /// Locked memory that each reactor's ring needs.
@@ -37,8 +37,8 @@ pub fn check_kernel() -> Result<(), String> {
     }
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     match kernel_version(&release) {
-        Some(version) if version < (5, 8) => Err(format!(
-            "this kernel is {}, and io_uring as used here needs 5.8 or newer; upgrade the kernel",
+        Some(version) if version < (5, 11) => Err(format!(
+            "this kernel is {}, and io_uring as used here needs 5.11 or newer; upgrade the kernel",
             release.trim()
         )),
         _ => Ok(()),

@@ -47,12 +47,23 @@ fn mentions(folder: &str, words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn glommio_is_named_only_at_the_edge() {
-    let allowed = ["storage/src/io/", "broker/src/reactor/", "broker/src/net/"];
+fn the_reactor_is_named_only_at_the_edge() {
+    let allowed = ["storage/reactor/", "storage/src/io/", "broker/src/reactor/", "broker/src/net/"];
     for folder in ["storage/src", "broker/src", "raft/src", "protocol/src"] {
-        let elsewhere: Vec<_> = mentions(folder, &["glommio::"])
+        let elsewhere: Vec<_> = mentions(folder, &["thalweg_reactor::", "io_uring::"])
             .into_iter()
             .filter(|place| !allowed.iter().any(|folder| place.starts_with(folder)))
+            .collect();
+        assert_eq!(elsewhere, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn unsafe_code_is_only_in_the_reactor() {
+    for folder in ["storage", "broker/src", "raft/src", "protocol/src", "tools/src", "bench/src"] {
+        let elsewhere: Vec<_> = mentions(folder, &["unsafe {", "unsafe fn", "unsafe impl"])
+            .into_iter()
+            .filter(|place| !place.starts_with("storage/reactor/src/"))
             .collect();
         assert_eq!(elsewhere, Vec::<String>::new());
     }

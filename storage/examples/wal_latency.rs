@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use glommio::{LocalExecutorBuilder, Placement};
-use thalweg_storage::io::{OpenMode, glommio_disk};
+use thalweg_reactor::{run, sleep, spawn};
+use thalweg_storage::io::{OpenMode, direct_disk};
 use thalweg_storage::types::{EntryKind, GroupId, LogEntry, RaftIndex, Term, WalSequence};
 use thalweg_storage::wal::{Wal, WalConfig, WalRecord};
 
@@ -18,19 +18,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args_os().skip(1);
     let dir = PathBuf::from(args.next().ok_or("usage: wal_latency <directory> [rounds]")?);
     let rounds = args.next().and_then(|rounds| rounds.to_str()?.parse().ok()).unwrap_or(5000);
-    let done = LocalExecutorBuilder::new(Placement::Unbound)
-        .spawn(move || async move { measure(dir, rounds).await.map_err(|error| error.to_string()) })?
-        .join()?;
+    let done = run(async move { measure(dir, rounds).await.map_err(|error| error.to_string()) })?;
     Ok(done?)
 }
 
 async fn measure(dir: PathBuf, rounds: u64) -> Result<(), Box<dyn Error>> {
-    let disk = glommio_disk();
+    let disk = direct_disk();
     let started = Instant::now();
     let wal = Wal::open(disk.clone(), WalConfig::new(dir.join("wal")), WalSequence(0), &mut |_, _| {}).await?;
     println!("opened in {:?}", started.elapsed());
-    let running = wal.clone();
-    let run = glommio::spawn_local(async move { running.run().await });
+    let log = wal.clone();
+    let running = spawn(async move { log.run().await });
 
     let path = dir.join("raw");
     let mode = OpenMode { write: true, create_new: true, durable_writes: true };
@@ -38,7 +36,7 @@ async fn measure(dir: PathBuf, rounds: u64) -> Result<(), Box<dyn Error>> {
     for piece in 0..16 {
         raw.write_at(piece << 20, disk.allocate(1 << 20)).await?;
     }
-    glommio::timer::sleep(Duration::from_secs(1)).await; // the log zeroes its file meanwhile
+    sleep(Duration::from_secs(1)).await; // the log zeroes its file meanwhile
 
     let (through_log, of_device) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     for round in 0..rounds {
@@ -58,7 +56,7 @@ async fn measure(dir: PathBuf, rounds: u64) -> Result<(), Box<dyn Error>> {
         of_device.borrow_mut().push(begun.elapsed());
     }
     wal.close();
-    run.await?;
+    running.await?;
     disk.remove_file(&path).await?;
     report("through the log", through_log.take());
     report("device alone", of_device.take());

@@ -1,20 +1,22 @@
 //! One connection: a reader that takes frames apart and starts requests in order, and a writer that sends the answers in
 //! the same order, whenever each is there.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures::channel::mpsc;
 use futures::future::{LocalBoxFuture, abortable};
-use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, SinkExt as _, StreamExt as _};
-use glommio::net::AcceptedTcpStream;
+use futures::{SinkExt as _, StreamExt as _};
 use thalweg_protocol::frame::{FrameLimits, frame_len};
+use thalweg_reactor::Stream;
 
-use super::{Peer, output};
+use super::Peer;
 use crate::dispatch::{self, Answer, Started};
-use crate::limits::{CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, LARGE_FRAME_BYTES, READ_BUFFER_BYTES};
+use crate::limits::{
+    CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, IDLE_READ_BYTES, LARGE_FRAME_BYTES, READ_BUFFER_BYTES,
+};
 use crate::reactor::{Core, Permit};
 
 /// A request on its way: its answer, and the memory it holds until that answer is sent.
@@ -41,10 +43,10 @@ enum Ended {
 }
 
 /// Serves a connection until either side ends it.
-pub async fn serve(core: Rc<Core>, accepted: AcceptedTcpStream, address: SocketAddr, listener: usize) {
-    let stream = accepted.bind_to_executor();
+pub async fn serve(core: Rc<Core>, accepted: TcpStream, address: SocketAddr, listener: usize) {
     // Without it, a small answer waits for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
+    let _ = accepted.set_nodelay(true);
+    let stream = Stream::new(accepted);
     let (abort, registration) = futures::future::AbortHandle::new_pair();
     let peer = core.connections.open(address, listener, abort);
     core.shared.metrics.connections_opened.add(1);
@@ -57,13 +59,12 @@ pub async fn serve(core: Rc<Core>, accepted: AcceptedTcpStream, address: SocketA
     core.shared.admission.release(core.id.0, address.ip());
 }
 
-async fn run(core: Rc<Core>, peer: Rc<Peer>, stream: glommio::net::TcpStream) -> Result<(), Ended> {
-    let (reading, writing) = stream.split();
+async fn run(core: Rc<Core>, peer: Rc<Peer>, stream: Stream) -> Result<(), Ended> {
     let (queue, queued) = mpsc::channel(CONNECTION_REQUESTS_IN_FLIGHT_MAX);
     // The writer is a task of its own: answers go out while the reader waits for bytes.
-    let (writer, writer_abort) = abortable(write_answers(Rc::clone(&peer), writing, queued));
-    let writer = glommio::spawn_local(writer);
-    let read = read_requests(&core, &peer, reading, queue).await;
+    let (writer, writer_abort) = abortable(write_answers(Rc::clone(&peer), stream.clone(), queued));
+    let writer = thalweg_reactor::spawn(writer);
+    let read = read_requests(&core, &peer, stream, queue).await;
     match read {
         // What was asked before the client closed its side is still answered.
         Err(Ended::ByClient) => match writer.await {
@@ -80,7 +81,7 @@ async fn run(core: Rc<Core>, peer: Rc<Peer>, stream: glommio::net::TcpStream) ->
 async fn read_requests(
     core: &Rc<Core>,
     peer: &Rc<Peer>,
-    stream: impl AsyncRead + Unpin,
+    stream: Stream,
     mut queue: mpsc::Sender<InFlight>,
 ) -> Result<(), Ended> {
     let limits = FrameLimits { request_size_max_bytes: core.shared.config.socket_request_max_bytes };
@@ -131,14 +132,10 @@ async fn admit(core: &Rc<Core>, peer: &Peer, length: usize) -> Permit {
     permit
 }
 
-async fn write_answers(
-    peer: Rc<Peer>,
-    mut stream: impl AsyncWrite + Unpin,
-    mut queued: mpsc::Receiver<InFlight>,
-) -> std::io::Result<()> {
+async fn write_answers(peer: Rc<Peer>, stream: Stream, mut queued: mpsc::Receiver<InFlight>) -> std::io::Result<()> {
     while let Some(InFlight { answer, permit, done }) = queued.next().await {
         match answer.await {
-            Answer::Send(pieces) => output::send(&mut stream, pieces).await?,
+            Answer::Send(pieces) => stream.send(pieces).await?,
             Answer::Nothing => {}
             Answer::Close(why) => {
                 tracing::warn!(client = %peer.address, "closing the connection: {why}");
@@ -157,17 +154,22 @@ async fn write_answers(
     Ok(())
 }
 
-/// Cuts a byte stream into frames. Small frames share one buffer; a large one gets its own, exactly as large.
-struct Frames<S> {
-    stream: S,
+/// Cuts a byte stream into frames. What small requests follow each other closely share one read; a large frame gets memory
+/// of its own, exactly as large.
+struct Frames {
+    stream: Stream,
     buffer: BytesMut,
 }
 
-impl<S: AsyncRead + Unpin> Frames<S> {
+impl Frames {
     /// The four bytes before a frame; `None` where the client closed between frames.
     async fn prefix(&mut self, peer: &Peer) -> Result<Option<[u8; 4]>, Ended> {
         while self.buffer.len() < 4 {
-            if !self.fill(READ_BUFFER_BYTES).await? {
+            if self.buffer.is_empty() {
+                // An idle connection holds little, and nothing of the frame before.
+                self.buffer = BytesMut::with_capacity(IDLE_READ_BYTES);
+            }
+            if !self.receive(IDLE_READ_BYTES, false).await? {
                 return if self.buffer.is_empty() { Ok(None) } else { Err(Ended::InRequest) };
             }
             peer.frame_began.set(Some(Instant::now()));
@@ -184,26 +186,22 @@ impl<S: AsyncRead + Unpin> Frames<S> {
         Ok(self.buffer.split_to(length).freeze())
     }
 
-    /// Reads until at least `length` bytes are there.
+    /// Receives until at least `length` bytes are there.
     async fn buffer_up_to(&mut self, length: usize) -> Result<(), Ended> {
         while self.buffer.len() < length {
-            let missing = length - self.buffer.len();
-            if !self.fill(missing.clamp(READ_BUFFER_BYTES, FRAME_GROWTH_MAX_BYTES)).await? {
+            let missing = (length - self.buffer.len()).min(FRAME_GROWTH_MAX_BYTES);
+            if !self.receive(missing, true).await? {
                 return Err(Ended::InRequest);
             }
         }
         Ok(())
     }
 
-    /// Reads up to `want` bytes behind what is there; false at the end of the stream.
-    async fn fill(&mut self, want: usize) -> Result<bool, Ended> {
-        let filled = self.buffer.len();
-        self.buffer.resize(filled + want, 0);
-        let read = match self.buffer.get_mut(filled..) {
-            Some(space) => self.stream.read(space).await,
-            None => Ok(0),
-        };
-        self.buffer.truncate(filled + *read.as_ref().unwrap_or(&0));
-        Ok(read? > 0)
+    /// Receives up to `room` bytes behind what is there, or exactly so many; false at the end of the stream.
+    async fn receive(&mut self, room: usize, whole: bool) -> Result<bool, Ended> {
+        self.buffer.reserve(room);
+        let (received, buffer) = self.stream.receive(std::mem::take(&mut self.buffer), room, whole).await;
+        self.buffer = buffer;
+        Ok(received? > 0)
     }
 }

@@ -2,7 +2,6 @@
 
 mod connection;
 mod listener;
-mod output;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

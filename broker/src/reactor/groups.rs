@@ -51,7 +51,7 @@ impl Core {
         }
         let shard = GroupShard::new(self.group_config(), uuid::Uuid::new_v4().as_u64_pair().1);
         let (hosted, queue) = self.coordinators.host(group, shard);
-        glommio::spawn_local(Rc::clone(self).load_shard(Rc::clone(&hosted), queue)).detach();
+        thalweg_reactor::spawn(Rc::clone(self).load_shard(Rc::clone(&hosted), queue)).detach();
         Ok(hosted)
     }
 

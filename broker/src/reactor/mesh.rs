@@ -1,4 +1,4 @@
-//! The mesh: how a core asks another to do something, over glommio's single-producer single-consumer queues.
+//! The mesh: how a core asks another to do something, over a queue from each core to each other.
 //!
 //! A job is a closure that runs on the owning core. The part of it before its first `.await` runs in the order in which
 //! jobs were submitted by one core, and that is what keeps one connection's batches for a partition in order. There is
@@ -7,15 +7,18 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
+use std::task::Poll;
 
 use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture};
-use glommio::channels::channel_mesh::{Receivers, Senders};
+use thalweg_reactor::queue::{Receiver, Sender, bounded};
+use thalweg_reactor::spawn;
 
 use super::core::{Core, CoreId};
 use super::signal::Signal;
+use crate::limits::MESH_QUEUE_MESSAGES_MAX;
 
 type Reply = Box<dyn Any + Send>;
 type Job = Box<dyn FnOnce(Rc<Core>) -> LocalBoxFuture<'static, Reply> + Send>;
@@ -31,64 +34,99 @@ pub(crate) enum Envelope {
 #[error("the broker is shutting down")]
 pub struct Stopping;
 
-/// One core's ends of the mesh.
+/// One core's ends of the queues, by the core at the other end; there is none to itself.
+pub(crate) struct Ends {
+    to: Vec<Option<Sender<Envelope>>>,
+    from: Vec<Option<Receiver<Envelope>>>,
+}
+
+/// The ends for each of `cores` cores.
+pub(crate) fn connect(cores: usize) -> Vec<Ends> {
+    let none = || Ends { to: Vec::with_capacity(cores), from: Vec::with_capacity(cores) };
+    let mut ends: Vec<Ends> = (0..cores).map(|_| none()).collect();
+    for sender in 0..cores {
+        for (receiver, other) in (0..cores).map(|receiver| (receiver, receiver != sender)) {
+            let (to, from) = bounded(MESH_QUEUE_MESSAGES_MAX);
+            if let Some(ends) = ends.get_mut(sender) {
+                ends.to.push(other.then_some(to));
+            }
+            if let Some(ends) = ends.get_mut(receiver) {
+                ends.from.push(other.then_some(from));
+            }
+        }
+    }
+    ends
+}
+
+/// One core's side of the mesh.
 pub(crate) struct Mesh {
     me: CoreId,
-    senders: Senders<Envelope>,
-    outboxes: Vec<Outbox>,
+    lanes: Vec<Lane>,
     waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
     next_id: Cell<u64>,
 }
 
-/// What did not fit the queue to one core yet.
-#[derive(Default)]
-struct Outbox {
-    envelopes: RefCell<VecDeque<Envelope>>,
-    /// An envelope taken from the outbox is on its way: nothing may overtake it.
-    sending: Cell<bool>,
-    filled: Signal,
+/// The way to one other core, and what did not fit its queue yet.
+struct Lane {
+    queue: RefCell<Option<Sender<Envelope>>>,
+    overflow: RefCell<VecDeque<Envelope>>,
+    overflown: Signal,
 }
 
-impl Mesh {
-    pub(crate) fn new(me: CoreId, cores: usize, senders: Senders<Envelope>) -> Self {
-        let outboxes = (0..cores).map(|_| Outbox::default()).collect();
-        Self { me, senders, outboxes, waiting: RefCell::default(), next_id: Cell::new(0) }
-    }
-
+impl Lane {
     /// Sends at once if there is room, else keeps the envelope, in order.
-    fn post(&self, target: CoreId, envelope: Envelope) {
-        let Some(outbox) = self.outboxes.get(target.0) else { return };
-        let mut envelopes = outbox.envelopes.borrow_mut();
-        let rejected = if envelopes.is_empty() && !outbox.sending.get() {
-            match self.senders.try_send_to(target.0, envelope) {
-                Ok(()) => None,
-                Err(glommio::GlommioError::WouldBlock(glommio::ResourceType::Channel(envelope))) => Some(envelope),
-                Err(_) => None,
-            }
-        } else {
-            Some(envelope)
-        };
-        if let Some(envelope) = rejected {
-            envelopes.push_back(envelope);
-            outbox.filled.raise();
+    fn post(&self, envelope: Envelope) {
+        let mut overflow = self.overflow.borrow_mut();
+        overflow.push_back(envelope);
+        if overflow.len() == 1 && !self.send_from(&mut overflow) {
+            self.overflown.raise();
         }
     }
 
-    /// Moves one target's outbox into its queue as room appears.
-    async fn drain(&self, target: CoreId) {
-        let Some(outbox) = self.outboxes.get(target.0) else { return };
+    /// Moves what fits into the queue; says whether that was all.
+    fn send_from(&self, overflow: &mut VecDeque<Envelope>) -> bool {
+        let mut queue = self.queue.borrow_mut();
+        let Some(queue) = queue.as_mut() else { return true };
+        while let Some(envelope) = overflow.pop_front() {
+            if let Err(envelope) = queue.try_send(envelope) {
+                overflow.push_front(envelope);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Sends what was kept as room appears.
+    async fn drain(&self) {
         let mut seen = 0;
         loop {
-            seen = outbox.filled.wait(seen).await;
-            loop {
-                let Some(envelope) = outbox.envelopes.borrow_mut().pop_front() else { break };
-                outbox.sending.set(true);
-                let sent = self.senders.send_to(target.0, envelope).await;
-                outbox.sending.set(false);
-                if sent.is_err() {
+            seen = self.overflown.wait(seen).await;
+            while !self.send_from(&mut self.overflow.borrow_mut()) {
+                let gone = poll_fn(|context| {
+                    let queue = self.queue.borrow();
+                    let gone = queue.as_ref().is_none_or(Sender::is_closed);
+                    queue.as_ref().map_or(Poll::Ready(()), |queue| queue.poll_room(context)).map(|()| gone)
+                });
+                if gone.await {
                     return;
                 }
             }
+        }
+    }
+}
+
+impl Mesh {
+    /// The mesh as core `me` sees it, and where it receives.
+    pub(crate) fn new(me: CoreId, ends: Ends) -> (Self, Vec<Option<Receiver<Envelope>>>) {
+        let lane =
+            |queue| Lane { queue: RefCell::new(queue), overflow: RefCell::default(), overflown: Signal::default() };
+        let lanes = ends.to.into_iter().map(lane).collect();
+        (Self { me, lanes, waiting: RefCell::default(), next_id: Cell::new(0) }, ends.from)
+    }
+
+    fn post(&self, target: CoreId, envelope: Envelope) {
+        if let Some(lane) = self.lanes.get(target.0) {
+            lane.post(envelope);
         }
     }
 
@@ -138,19 +176,23 @@ impl Core {
     }
 
     /// Spawns what carries envelopes in and out of this core.
-    pub(crate) fn run_mesh(self: &Rc<Self>, mut receivers: Receivers<Envelope>) {
-        for (peer, receiver) in receivers.streams() {
+    pub(crate) fn run_mesh(self: &Rc<Self>, receivers: Vec<Option<Receiver<Envelope>>>) {
+        for (peer, receiver) in receivers.into_iter().enumerate() {
+            let Some(mut receiver) = receiver else { continue };
             let core = Rc::clone(self);
-            glommio::spawn_local(async move {
-                while let Some(envelope) = receiver.recv().await {
+            spawn(async move {
+                while let Some(envelope) = receiver.receive().await {
                     core.receive(CoreId(peer), envelope);
                 }
             })
             .detach();
-        }
-        for target in (0..self.shared.cores).map(CoreId).filter(|target| *target != self.mesh.me) {
             let core = Rc::clone(self);
-            glommio::spawn_local(async move { core.mesh.drain(target).await }).detach();
+            spawn(async move {
+                if let Some(lane) = core.mesh.lanes.get(peer) {
+                    lane.drain().await;
+                }
+            })
+            .detach();
         }
     }
 
@@ -160,7 +202,7 @@ impl Core {
             Envelope::Job { id, job } => {
                 let running = job(Rc::clone(self));
                 let core = Rc::clone(self);
-                glommio::spawn_local(async move {
+                spawn(async move {
                     let value = running.await;
                     core.mesh.post(from, Envelope::Reply { id, value });
                 })

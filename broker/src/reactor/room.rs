@@ -11,7 +11,7 @@ impl Core {
     /// Waits while this core's WAL holds more than its share of memory. The other cores look after their own.
     pub(crate) async fn wait_for_room(&self) {
         while self.store.wal().gathered_bytes() > self.shared.config.unwritten_bytes_max_per_core() {
-            glommio::timer::sleep(LOOK_AGAIN).await;
+            thalweg_reactor::sleep(LOOK_AGAIN).await;
         }
     }
 }

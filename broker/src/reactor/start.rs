@@ -6,34 +6,32 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use glommio::channels::channel_mesh::{FullMesh, MeshBuilder};
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use thalweg_protocol::PartitionIndex;
 use thalweg_raft::{MultiRaft, raft_id};
+use thalweg_reactor::{Thread, sleep, spawn, spawn_thread};
 use thalweg_storage::log::{LogDescriptor, LogPoint};
 use thalweg_storage::store::{RecoveredGroup, Store};
 
 use super::budget::Budget;
 use super::core::{Core, CoreId};
-use super::mesh::{Envelope, Mesh};
+use super::mesh::{Ends, Mesh, connect};
 use super::shared::Shared;
 use super::signal::Signal;
 use super::{fatal, stop};
 use crate::controller::{Command, Controller, GROUP, LOG_TOPIC};
-use crate::limits::MESH_QUEUE_MESSAGES_MAX;
 use crate::metadata::ClusterImage;
 use crate::net;
 
 /// The running reactors.
 pub struct Node {
-    handles: Vec<ExecutorJoinHandle<()>>,
+    threads: Vec<Thread<()>>,
 }
 
 impl Node {
     /// Waits until every core has stopped.
     pub fn join(self) -> Result<(), String> {
-        for handle in self.handles {
-            handle.join().map_err(|error| format!("a reactor ended badly: {error}"))?;
+        for thread in self.threads {
+            thread.join().map_err(|_| "a reactor panicked".to_owned())?;
         }
         Ok(())
     }
@@ -41,21 +39,17 @@ impl Node {
 
 /// Starts a reactor per core. `listeners` are bound already and belong to the first core.
 pub fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>) -> Result<Node, String> {
-    let mesh: FullMesh<Envelope> = MeshBuilder::full(shared.cores, MESH_QUEUE_MESSAGES_MAX);
     let mut listeners = Some(listeners);
-    let mut handles = Vec::with_capacity(shared.cores);
-    for core in 0..shared.cores {
-        let placement = if shared.config.cpu_pin { Placement::Fixed(core) } else { Placement::Unbound };
-        let (shared, mesh) = (Arc::clone(shared), mesh.clone());
+    let mut threads = Vec::with_capacity(shared.cores);
+    for (core, ends) in connect(shared.cores).into_iter().enumerate() {
+        let cpu = shared.config.cpu_pin.then_some(core);
+        let shared = Arc::clone(shared);
         let listeners = listeners.take().unwrap_or_default();
-        let handle = LocalExecutorBuilder::new(placement)
-            .name(&format!("core-{core}"))
-            .io_memory(IO_MEMORY_BYTES)
-            .spawn(move || run(shared, mesh, listeners))
+        let thread = spawn_thread(&format!("core-{core}"), cpu, move || run(shared, CoreId(core), ends, listeners))
             .map_err(|error| format!("cannot start the reactor of core {core}: {error}; {}", crate::preflight::HINT))?;
-        handles.push(handle);
+        threads.push(thread);
     }
-    Ok(Node { handles })
+    Ok(Node { threads })
 }
 
 /// Where an earlier run had another number of cores, gives every replica to the core that has it now.
@@ -65,34 +59,23 @@ pub fn rehome(shared: &Shared) -> Result<(), String> {
         return Ok(());
     }
     let (dirs, cores) = (config.log_dirs.clone(), shared.cores);
-    let moving = LocalExecutorBuilder::new(Placement::Unbound)
-        .name("rehome")
-        .io_memory(IO_MEMORY_BYTES)
-        .spawn(move || async move {
-            thalweg_storage::store::rehome(thalweg_storage::io::glommio_disk(), &dirs, cores).await
-        })
-        .map_err(|error| format!("cannot start a reactor: {error}; {}", crate::preflight::HINT))?;
+    let moving = spawn_thread("rehome", None, move || async move {
+        thalweg_storage::store::rehome(thalweg_storage::io::direct_disk(), &dirs, cores).await
+    })
+    .map_err(|error| format!("cannot start a reactor: {error}; {}", crate::preflight::HINT))?;
     match moving.join() {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             Err(format!("the data of an earlier run with another thalweg.cores cannot be taken over: {error}"))
         }
-        Err(error) => Err(format!("a reactor ended badly: {error}")),
+        Err(_) => Err("a reactor panicked".to_owned()),
     }
 }
 
-/// Memory that each reactor registers with the kernel for direct I/O; larger buffers come from the allocator.
-const IO_MEMORY_BYTES: usize = 4 * 1024 * 1024;
-
 /// A core's whole life.
-async fn run(shared: Arc<Shared>, mesh: FullMesh<Envelope>, listeners: Vec<TcpListener>) {
-    let (senders, receivers) = match mesh.join().await {
-        Ok(ends) => ends,
-        Err(error) => fatal(&format!("the mesh between cores cannot be built: {error}")),
-    };
-    let id = CoreId(senders.peer_id());
+async fn run(shared: Arc<Shared>, id: CoreId, ends: Ends, listeners: Vec<TcpListener>) {
     let (store, recovered) = open_store(&shared, id).await;
-    let mesh = Mesh::new(id, shared.cores, senders);
+    let (mesh, receivers) = Mesh::new(id, ends);
     let core = Rc::new(make_core(id, Arc::clone(&shared), store, mesh));
     // Before anything else runs: an image that came first would find no replicas and make them anew. A task that is
     // spawned here runs at once, not at the next await.
@@ -106,7 +89,7 @@ async fn run(shared: Arc<Shared>, mesh: FullMesh<Envelope>, listeners: Vec<TcpLi
 }
 
 async fn open_store(shared: &Arc<Shared>, id: CoreId) -> (Store, Vec<RecoveredGroup>) {
-    let disk = thalweg_storage::io::glommio_disk();
+    let disk = thalweg_storage::io::direct_disk();
     match Store::open(disk, shared.config.store_config(id.0, shared.cores)).await {
         Ok(opened) => opened,
         Err(error) => fatal(&format!("core {} cannot open its storage: {error}", id.0)),
@@ -153,7 +136,7 @@ impl Core {
         let store = self.store.clone();
         let wal = store.wal().clone();
         let this = Rc::clone(self);
-        glommio::spawn_local(async move {
+        spawn(async move {
             if let Err(error) = wal.run().await
                 && !this.shared.is_stopping()
             {
@@ -162,7 +145,7 @@ impl Core {
         })
         .detach();
         let this = Rc::clone(self);
-        glommio::spawn_local(async move {
+        spawn(async move {
             if let Err(error) = store.run().await
                 && !this.shared.is_stopping()
             {
@@ -170,11 +153,11 @@ impl Core {
             }
         })
         .detach();
-        glommio::spawn_local(Rc::clone(self).run_turns()).detach();
-        glommio::spawn_local(Rc::clone(self).run_persisted()).detach();
-        glommio::spawn_local(Rc::clone(self).run_ticks()).detach();
-        glommio::spawn_local(Rc::clone(self).run_reconcile()).detach();
-        glommio::spawn_local(Rc::clone(self).run_housekeeping()).detach();
+        spawn(Rc::clone(self).run_turns()).detach();
+        spawn(Rc::clone(self).run_persisted()).detach();
+        spawn(Rc::clone(self).run_ticks()).detach();
+        spawn(Rc::clone(self).run_reconcile()).detach();
+        spawn(Rc::clone(self).run_housekeeping()).detach();
     }
 
     /// Opens what was found on disk, and on the first core the controller's group, new if need be.
@@ -202,7 +185,7 @@ impl Core {
         self.await_leaders(vec![GROUP]).await;
         self.load_controller().await;
         // Only now: an image of half the log would have the cores remove what the other half created.
-        glommio::spawn_local(Rc::clone(self).run_publisher()).detach();
+        spawn(Rc::clone(self).run_publisher()).detach();
         let register = Command::RegisterBroker {
             node_id: self.shared.config.node_id.0,
             endpoints: self.shared.config.endpoints(),
@@ -212,7 +195,7 @@ impl Core {
             fatal(&format!("this broker cannot register with the controller: {error}"));
         }
         for (index, listener) in listeners.into_iter().enumerate() {
-            glommio::spawn_local(net::run_accept(Rc::clone(self), listener, index)).detach();
+            spawn(net::run_accept(Rc::clone(self), listener, index)).detach();
         }
         self.shared.ready.store(true, Ordering::Release);
         tracing::info!(
@@ -224,7 +207,7 @@ impl Core {
 
     async fn serve_until_stopped(self: &Rc<Self>) {
         while !self.shared.is_stopping() {
-            glommio::timer::sleep(stop::LOOK_INTERVAL).await;
+            sleep(stop::LOOK_INTERVAL).await;
         }
         self.stop().await;
     }

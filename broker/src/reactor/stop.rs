@@ -21,7 +21,7 @@ impl Core {
         let began = Instant::now();
         while self.connections.requests_in_flight() > 0 && began.elapsed() < DRAIN_TIME_MAX {
             self.wake_all_watches();
-            glommio::timer::sleep(DRAIN_INTERVAL).await;
+            thalweg_reactor::sleep(DRAIN_INTERVAL).await;
         }
         self.connections.close_all();
         self.take_turn();
@@ -35,7 +35,7 @@ impl Core {
 
     pub(super) async fn run_housekeeping(self: Rc<Self>) {
         loop {
-            glommio::timer::sleep(HOUSEKEEPING_INTERVAL).await;
+            thalweg_reactor::sleep(HOUSEKEEPING_INTERVAL).await;
             let idle_max = self.shared.config.connections_max_idle;
             self.connections.reap(Instant::now(), idle_max, FRAME_RECEIVE_TIME_MAX);
             self.tick_groups();

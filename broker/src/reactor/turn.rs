@@ -25,7 +25,7 @@ impl Core {
         let mut seen = 0;
         loop {
             seen = self.turn.wait(seen).await;
-            glommio::yield_if_needed().await;
+            thalweg_reactor::yield_now().await;
             self.take_turn();
         }
     }
@@ -110,7 +110,7 @@ impl Core {
     /// Raft's clock.
     pub(crate) async fn run_ticks(self: Rc<Self>) {
         loop {
-            glommio::timer::sleep(crate::limits::RAFT_TICK_INTERVAL).await;
+            thalweg_reactor::sleep(crate::limits::RAFT_TICK_INTERVAL).await;
             self.raft.borrow_mut().tick();
             self.turn.raise();
         }

@@ -1,10 +1,8 @@
-//! File system calls that may take long (creation, removal, whole small files). They run on glommio's blocking threads,
+//! File system calls that may take long (creation, removal, whole small files). They run on threads of their own,
 //! so that a directory with ten thousand entries does not stop a core.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -63,16 +61,6 @@ pub(super) fn temporary_name(path: &Path) -> io::Result<PathBuf> {
 }
 
 pub(super) fn space(path: &Path) -> io::Result<DiskSpace> {
-    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
-    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
-    #[expect(unsafe_code, reason = "statvfs has no wrapper in std")]
-    // SAFETY: the path is NUL-terminated and `stat` is writable memory of the right type.
-    let code = unsafe { libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) };
-    if code != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    #[expect(unsafe_code, reason = "statvfs has no wrapper in std")]
-    // SAFETY: statvfs returned 0, so it filled the struct in.
-    let stat = unsafe { stat.assume_init() };
+    let stat = rustix::fs::statvfs(path)?;
     Ok(DiskSpace { free_bytes: stat.f_bavail * stat.f_frsize, total_bytes: stat.f_blocks * stat.f_frsize })
 }

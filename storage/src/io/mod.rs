@@ -1,9 +1,9 @@
-//! The disk, as the rest of the crate sees it: two implementations, glommio's O_DIRECT files and a simulated disk.
+//! The disk, as the rest of the crate sees it: two implementations, O_DIRECT files through the reactor and a simulated disk.
 //!
 //! `Rc<dyn Disk>` rather than a type parameter: the seam stays out of every other signature, and one boxed future is
 //! nothing beside an I/O.
 //!
-//! **Invariant:** glommio is named only below this folder (and in `broker`'s reactor and net modules).
+//! **Invariant:** the reactor is named only below this folder (and in `broker`'s reactor and net modules).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,16 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
+use thalweg_reactor::AlignedBuffer;
 
 mod blocking;
-mod glommio;
+mod direct;
 pub mod sim;
 
-pub use self::glommio::glommio_disk;
+pub use self::direct::direct_disk;
 
 /// Alignment of positions, lengths and memory for O_DIRECT, in bytes. Also the unit in which a write can be torn.
-pub const BLOCK_SIZE_BYTES: usize = 4096;
+pub const BLOCK_SIZE_BYTES: usize = thalweg_reactor::ALIGNMENT_BYTES;
 
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,11 +47,11 @@ pub trait Disk {
     fn read_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Bytes>>;
     /// Writes a whole file under a temporary name, syncs it, renames it into place and syncs the directory.
     fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>>;
-    /// A zeroed buffer for `DiskFile::write_at`. `len` is a multiple of [`BLOCK_SIZE_BYTES`].
+    /// A buffer for `DiskFile::write_at`, with anything in it. `len` is a multiple of [`BLOCK_SIZE_BYTES`].
     fn allocate(&self, len: usize) -> DmaBuffer;
     /// Free and total bytes of the file system that holds `path`.
     fn space<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<DiskSpace>>;
-    /// The background's clock: glommio's timer. On the simulated disk no time passes, and this never ends.
+    /// The background's clock: the reactor's timer. On the simulated disk no time passes, and this never ends.
     fn sleep(&self, time: std::time::Duration) -> LocalBoxFuture<'_, ()>;
 }
 
@@ -72,21 +73,21 @@ pub struct DiskSpace {
     pub total_bytes: u64,
 }
 
-/// Aligned memory that a disk writes from. It stays on its core (glommio's buffers are not `Send`).
+/// Memory that a disk writes from.
 pub struct DmaBuffer {
     inner: Inner,
 }
 
 enum Inner {
-    /// Memory for the simulated disk and for files without O_DIRECT; not aligned.
+    /// For the simulated disk; not aligned.
     Heap(Vec<u8>),
-    Glommio(::glommio::io::DmaBuffer),
+    Aligned(AlignedBuffer),
 }
 
 impl DmaBuffer {
-    /// Zeroed memory on the heap, for disks that need no alignment.
+    /// Memory on the heap, for disks that need no alignment. Not zeros, so that nobody relies on them.
     pub(crate) fn heap(len: usize) -> Self {
-        Self { inner: Inner::Heap(vec![0; len]) }
+        Self { inner: Inner::Heap(vec![0xa5; len]) }
     }
 
     pub fn len(&self) -> usize {
@@ -100,14 +101,14 @@ impl DmaBuffer {
     pub fn as_slice(&self) -> &[u8] {
         match &self.inner {
             Inner::Heap(bytes) => bytes,
-            Inner::Glommio(buffer) => buffer.as_bytes(),
+            Inner::Aligned(buffer) => buffer.as_slice(),
         }
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         match &mut self.inner {
             Inner::Heap(bytes) => bytes,
-            Inner::Glommio(buffer) => buffer.as_bytes_mut(),
+            Inner::Aligned(buffer) => buffer.as_mut_slice(),
         }
     }
 }

@@ -81,7 +81,7 @@ fn buffers(disk: &dyn Disk, position: u64, len: usize, source: &mut Source) -> V
     let starts = (0..len).step_by(WRITE_SIZE_MAX_BYTES);
     let buffer_at = |start: usize| {
         let mut buffer = disk.allocate(WRITE_SIZE_MAX_BYTES.min(len - start));
-        source.fill(buffer.as_mut_slice());
+        source.fill(buffer.as_mut_slice()).fill(0);
         (position + start as u64, buffer)
     };
     starts.map(buffer_at).collect()
@@ -93,9 +93,10 @@ struct Source {
 }
 
 impl Source {
-    fn fill(&mut self, mut target: &mut [u8]) {
+    /// Moves as much as there is, and gives back what of the target is left.
+    fn fill<'a>(&mut self, mut target: &'a mut [u8]) -> &'a mut [u8] {
         while !target.is_empty() {
-            let Some(part) = self.parts.front_mut() else { return };
+            let Some(part) = self.parts.front_mut() else { break };
             let piece = part.split_to(part.len().min(target.len()));
             if part.is_empty() {
                 self.parts.pop_front();
@@ -104,6 +105,7 @@ impl Source {
             head.copy_from_slice(&piece);
             target = rest;
         }
+        target
     }
 
     /// What was not taken, in memory of its own so that it pins nothing larger.

@@ -62,7 +62,8 @@ impl WalFile {
         if len == 0 {
             return Ok(());
         }
-        let zeros = disk.allocate(len as usize);
+        let mut zeros = disk.allocate(len as usize);
+        zeros.as_mut_slice().fill(0);
         self.handle.write_at(from, zeros).await.map_err(StorageError::io("zero", &self.path))?;
         self.zeroed_bytes.set(from + len);
         Ok(())

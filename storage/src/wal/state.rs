@@ -147,7 +147,9 @@ impl State {
         let wanted = size_bytes(self.gather.payload_len()).min(config.block_size_max_bytes) as u64;
         let len = self.place(wanted, config)? as usize;
         let mut buffer = disk.allocate(len);
-        let taken = self.gather.take(buffer.as_mut_slice().get_mut(HEADER_LEN..).unwrap_or_default());
+        let payload = buffer.as_mut_slice().get_mut(HEADER_LEN..).unwrap_or_default();
+        let taken = self.gather.take(payload);
+        payload.get_mut(taken.payload_len..).unwrap_or_default().fill(0);
         if self.gather.is_empty() {
             self.flush_wanted = false;
         }
@@ -165,7 +167,9 @@ impl State {
         let last_sequence = self.gather.last_sequence();
         let first_sequence = last_sequence.next();
         let taken = Taken { payload_len: 0, frames: 0, first_sequence, last_sequence, complete: last_sequence };
-        Some(self.block(taken, disk.allocate(page)))
+        let mut buffer = disk.allocate(page);
+        buffer.as_mut_slice().fill(0);
+        Some(self.block(taken, buffer))
     }
 
     /// How many of `wanted` bytes may be written at the current position now; goes to the next file when this one is

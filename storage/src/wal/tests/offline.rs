@@ -1,34 +1,31 @@
-//! The log on a real file system, through glommio, and read offline behind it.
+//! The log on a real file system, through the reactor, and read offline behind it.
 
-use glommio::{LocalExecutorBuilder, Placement};
+use thalweg_reactor::{run, spawn};
 
 use super::*;
-use crate::io::glommio_disk;
+use crate::io::direct_disk;
 use crate::wal::inspect::{Finding, inspect, verify, wal_files};
 
 /// Writes 1 to `count`, closes, and gives what a second opening replays.
 fn write_and_reopen(dir: &Path, count: u64) -> Replayed {
     let config = WalConfig { dir: dir.to_path_buf(), ..config() };
-    LocalExecutorBuilder::new(Placement::Unbound)
-        .spawn(move || async move {
-            let wal = Wal::open(glommio_disk(), config.clone(), WalSequence(0), &mut |_, _| {}).await.unwrap();
-            let running = wal.clone();
-            let run = ::glommio::spawn_local(async move { running.run().await });
-            for number in 1..=count {
-                wal.append(&record(number, 1500));
-                wal.flush();
-            }
-            wal.wait_durable(WalSequence(count - 1)).await.unwrap();
-            wal.close();
-            run.await.unwrap();
-            let mut replayed = Vec::new();
-            let mut keep = |sequence, record| replayed.push((sequence, record));
-            Wal::open(glommio_disk(), config, WalSequence(0), &mut keep).await.unwrap();
-            replayed
-        })
-        .unwrap()
-        .join()
-        .unwrap()
+    run(async move {
+        let wal = Wal::open(direct_disk(), config.clone(), WalSequence(0), &mut |_, _| {}).await.unwrap();
+        let running = wal.clone();
+        let writing = spawn(async move { running.run().await });
+        for number in 1..=count {
+            wal.append(&record(number, 1500));
+            wal.flush();
+        }
+        wal.wait_durable(WalSequence(count - 1)).await.unwrap();
+        wal.close();
+        writing.await.unwrap();
+        let mut replayed = Vec::new();
+        let mut keep = |sequence, record| replayed.push((sequence, record));
+        Wal::open(direct_disk(), config, WalSequence(0), &mut keep).await.unwrap();
+        replayed
+    })
+    .unwrap()
 }
 
 #[test]
