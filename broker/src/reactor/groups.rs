@@ -28,6 +28,8 @@ impl Core {
         let (token, answer) = hosted.expect();
         let effects = handle(&mut hosted.shard.borrow_mut(), token, self.now());
         self.act_on(&hosted, effects);
+        // What needs no waiting (a rebalance delay of 0, for one) does not wait for housekeeping either.
+        self.tick_shard(&hosted);
         answer.await.map_err(|_| ErrorCode::NotCoordinator)
     }
 
@@ -121,13 +123,17 @@ impl Core {
 
     /// Lets the shards do what has become due.
     pub(super) fn tick_groups(&self) {
-        let now = self.now();
         for hosted in self.coordinators.all() {
-            let due = hosted.shard.borrow().next_deadline().is_some_and(|deadline| deadline <= now);
-            if due && hosted.loaded.get() {
-                let effects = hosted.shard.borrow_mut().tick(now);
-                self.act_on(&hosted, effects);
-            }
+            self.tick_shard(&hosted);
+        }
+    }
+
+    fn tick_shard(&self, hosted: &Hosted) {
+        let now = self.now();
+        let due = hosted.shard.borrow().next_deadline().is_some_and(|deadline| deadline <= now);
+        if due && hosted.loaded.get() {
+            let effects = hosted.shard.borrow_mut().tick(now);
+            self.act_on(hosted, effects);
         }
     }
 
