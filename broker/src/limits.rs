@@ -31,9 +31,6 @@ pub const FRAME_GROWTH_MAX_BYTES: usize = 256 * 1024;
 /// Frames above this take their memory from a budget of their own. Producers send at most 1 MiB unless told otherwise.
 pub const LARGE_FRAME_BYTES: usize = 2 * 1024 * 1024;
 
-/// A frame that has begun must be whole within this time.
-pub const FRAME_RECEIVE_TIME_MAX: Duration = Duration::from_secs(30);
-
 /// How long a handler waits for every core to have carried out a change of the cluster's metadata.
 pub const METADATA_SETTLE_TIME_MAX: Duration = Duration::from_secs(30);
 

@@ -44,6 +44,7 @@ pub struct Config {
     pub socket_request_max_bytes: usize,
     /// `Duration::MAX` where connections may idle forever.
     pub connections_max_idle: Duration,
+    pub request_receive_max: Duration,
     pub max_connections: usize,
     pub max_connections_per_ip: usize,
     pub max_connections_per_ip_overrides: HashMap<IpAddr, usize>,

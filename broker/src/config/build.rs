@@ -46,6 +46,7 @@ impl Config {
             log_initial_task_delay: from.millis("log.initial.task.delay.ms")?,
             socket_request_max_bytes: from.size("socket.request.max.bytes")?,
             connections_max_idle: from.millis("connections.max.idle.ms")?,
+            request_receive_max: from.millis("thalweg.request.receive.max.ms")?,
             max_connections: from.size("max.connections")?,
             max_connections_per_ip: from.size("max.connections.per.ip")?,
             max_connections_per_ip_overrides: from.per_address("max.connections.per.ip.overrides")?,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use crate::limits::{FRAME_RECEIVE_TIME_MAX, HOUSEKEEPING_INTERVAL};
+use crate::limits::HOUSEKEEPING_INTERVAL;
 
 /// How often a core looks whether it should stop. Each look wakes an idle core.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ impl Core {
         loop {
             thalweg_reactor::sleep(HOUSEKEEPING_INTERVAL).await;
             let idle_max = self.shared.config.connections_max_idle;
-            self.connections.reap(Instant::now(), idle_max, FRAME_RECEIVE_TIME_MAX);
+            self.connections.reap(Instant::now(), idle_max, self.shared.config.request_receive_max);
             self.tick_groups();
             self.report();
         }

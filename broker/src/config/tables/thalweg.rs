@@ -32,4 +32,6 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Bytes of a partition that gather in memory, behind the write-ahead log, before they are written to its segment."
     "thalweg.read.ahead.bytes": Int = Is("1048576"), Between(4_096, 16_777_216), Medium, ReadOnly, Used;
         "Bytes read from a segment at once for a consumer that is behind."
+    "thalweg.request.receive.max.ms": Long = Is("30000"), Between(1, 86_400_000), Medium, ReadOnly, Used;
+        "Time within which a request must have arrived whole once its first bytes are there; otherwise its connection is closed. Time during which the broker itself does not read, because its memory is spent, does not count."
 };
