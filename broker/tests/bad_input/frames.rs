@@ -80,11 +80,7 @@ pub fn api_versions_of_the_future(broker: &Broker) {
     assert_eq!(answer.error_code, 35);
     let itself = answer.api_keys.iter().find(|api| api.api_key == ApiKey::ApiVersions as i16).unwrap();
     assert!(itself.min_version == 0 && itself.max_version >= 3, "{itself:?}");
-    let name = StrBytes::from_static_str("somebody");
-    let named = ApiVersionsRequest::default()
-        .with_client_software_name(name)
-        .with_client_software_version(StrBytes::from_static_str("1.0"));
-    assert_eq!(client.ask(3, &named).error_code, 0);
+    assert_eq!(client.ask(3, &named()).error_code, 0);
     assert_eq!(
         client.ask(3, &ApiVersionsRequest::default()).error_code,
         42,
@@ -92,8 +88,7 @@ pub fn api_versions_of_the_future(broker: &Broker) {
     );
 }
 
-/// A client that sends one byte at a time is served, and one that stops in the middle is not left waiting for ever: an
-/// idle connection's time is over in [`crate::IDLE_MAX`].
+/// A client that sends one byte at a time is served.
 pub fn slow_frames(broker: &Broker) {
     let mut client = Client::connect(broker.bootstrap());
     for byte in frame(&request_bytes(12, &MetadataRequest::default())) {
@@ -101,8 +96,32 @@ pub fn slow_frames(broker: &Broker) {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(matches!(client.reply(PATIENCE), Reply::Answer(_)));
+}
 
+/// One that stops in the middle, or never comes to an end, is closed after `thalweg.request.receive.max.ms`; one that
+/// says nothing at all is not.
+pub fn frames_without_end(broker: &Broker, receive_max: Duration) {
+    let mut idle = Client::connect(broker.bootstrap());
+    let began = Instant::now();
     let mut stuck = Client::connect(broker.bootstrap());
     stuck.send(&[0, 0, 1, 0, 0, 3]);
     assert!(matches!(stuck.reply(PATIENCE), Reply::Closed));
+    assert!(began.elapsed() >= receive_max, "closed after {:?}", began.elapsed());
+    one_line(broker, &stuck, "did not arrive whole within");
+
+    let began = Instant::now();
+    let mut dripping = Client::connect(broker.bootstrap());
+    dripping.send(&[0, 0, 1, 0]);
+    while dripping.send(&[0]) && matches!(dripping.reply(Duration::from_millis(50)), Reply::Silence) {
+        assert!(began.elapsed() < PATIENCE, "a frame may take for ever if it never stops");
+    }
+    assert!(began.elapsed() >= receive_max, "closed after {:?}", began.elapsed());
+    one_line(broker, &dripping, "did not arrive whole within");
+    assert_eq!(idle.ask(3, &named()).error_code, 0);
+}
+
+fn named() -> ApiVersionsRequest {
+    ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str("somebody"))
+        .with_client_software_version(StrBytes::from_static_str("1.0"))
 }

@@ -2,20 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use thalweg_protocol::messages::{CreateTopicsRequest, MetadataRequest};
+use thalweg_protocol::messages::{ApiKey, RequestKind};
 
-use crate::records::{batch, fetch, produce};
+use crate::every_api::{body, request};
+use crate::exchange::Exchange;
+use crate::fields::{every_version, world};
 use crate::support::Broker;
-use crate::wire::{Client, Reply, frame, header, request_bytes};
+use crate::wire::{Client, header};
 
-const MUTATIONS: usize = 3000;
-/// A mutation may have asked for a long wait; the next one uses another connection.
-const WAIT: Duration = Duration::from_millis(100);
+const MUTATIONS: usize = 6000;
 const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Counts and lengths far beyond the bytes behind them, in both encodings and wherever a body of this API could have one.
 pub fn absurd_counts(broker: &Broker) {
-    let mut connection = Some(Client::connect(broker.bootstrap()));
+    let mut exchange = Exchange::new(broker);
     for api in thalweg_broker::dispatch::APIS {
         for version in [api.versions.min, api.versions.max] {
             for zeros in 0..12 {
@@ -23,66 +23,59 @@ pub fn absurd_counts(broker: &Broker) {
                     let mut request = header(api.key, version);
                     request.extend(std::iter::repeat_n(0, zeros));
                     request.extend_from_slice(count);
-                    exchange(broker, &mut connection, &request);
+                    exchange.send(&request);
                 }
             }
         }
     }
+    exchange.settle();
 }
 
-pub fn mutations(broker: &Broker, seed: u64) {
-    let seeds = seeds();
+/// Returns the share of mutants that could still be decoded, in percent.
+pub fn mutations(broker: &Broker, seed: u64) -> usize {
+    let world = world(&mut Client::connect(broker.bootstrap()));
+    let seeds: Vec<(ApiKey, Vec<u8>)> =
+        every_version().map(|(key, version)| (key, request(key, version, &body(key, version, &world)))).collect();
     let mut random = Random(seed);
-    let mut connection = Some(Client::connect(broker.bootstrap()));
+    let mut exchange = Exchange::new(broker);
     let began = Instant::now();
-    for done in 0..MUTATIONS {
-        if began.elapsed() > TIME_MAX {
-            println!("{done} of {MUTATIONS} mutations in {TIME_MAX:?}");
-            break;
-        }
-        let mut request = seeds[random.below(seeds.len())].clone();
-        for _ in 0..=random.below(3) {
+    let (mut done, mut decoded) = (0, 0);
+    while done < MUTATIONS && began.elapsed() < TIME_MAX {
+        let (key, mut request) = seeds[random.below(seeds.len())].clone();
+        for _ in 0..=random.below(2) {
             mutate(&mut request, &mut random);
         }
-        exchange(broker, &mut connection, &request);
+        decoded += usize::from(is_readable(key, &request));
+        exchange.send(&request);
+        done += 1;
     }
+    exchange.settle();
+    println!("{done} random mutations in {:?}, {decoded} of them readable", began.elapsed());
+    decoded * 100 / done
 }
 
-fn exchange(broker: &Broker, connection: &mut Option<Client>, request: &[u8]) {
-    let client = connection.get_or_insert_with(|| Client::connect(broker.bootstrap()));
-    if !client.send(&frame(request)) || !matches!(client.reply(WAIT), Reply::Answer(_)) {
-        *connection = None;
-    }
+fn is_readable(key: ApiKey, request: &[u8]) -> bool {
+    let mut rest = bytes::Bytes::copy_from_slice(request);
+    let Ok(head) = thalweg_protocol::parse_head(&mut rest) else { return false };
+    head.api_key == key as i16
+        && thalweg_protocol::request::check_body(head.api_key, head.api_version, &rest).is_ok()
+        && RequestKind::decode(key, &mut rest, head.api_version).is_ok()
 }
 
-/// One plain body per API and version, and real ones where the shape matters most.
-fn seeds() -> Vec<Vec<u8>> {
-    let mut seeds = vec![
-        request_bytes(9, &produce("fuzzed", batch(b"value"))),
-        request_bytes(12, &fetch("fuzzed")),
-        request_bytes(12, &MetadataRequest::default()),
-        request_bytes(7, &CreateTopicsRequest::default()),
-    ];
-    for api in thalweg_broker::dispatch::APIS {
-        for version in api.versions.min..=api.versions.max {
-            let mut request = header(api.key, version);
-            request.extend_from_slice(&[0, 0, 0, 1, 0, 2, b'a', b'b', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-            seeds.push(request);
-        }
-    }
-    seeds
-}
-
-/// Changes something behind the API key, so that every API has its share.
+/// Changes something behind the correlation id, or the version.
 fn mutate(request: &mut Vec<u8>, random: &mut Random) {
-    const KEY: usize = 2;
-    let place = KEY + random.below(request.len().saturating_sub(KEY).max(1));
+    const BEHIND_CORRELATION: usize = 8;
+    if random.below(20) == 0 {
+        request[3] = u8::try_from(random.below(20)).unwrap();
+    }
+    let place = BEHIND_CORRELATION + random.below(request.len().saturating_sub(BEHIND_CORRELATION).max(1));
     let byte = u8::try_from(random.below(256)).unwrap();
-    match random.below(5) {
-        0 => request.truncate(place.max(KEY)),
+    match random.below(8) {
+        0 => request.truncate(place),
         1 => request.insert(place.min(request.len()), byte),
         2 => request.extend(std::iter::repeat_n(byte, random.below(64))),
         3 => request.iter_mut().skip(place).take(4).for_each(|old| *old = 0xff),
+        4 => request.iter_mut().skip(place).take(1).for_each(|old| *old ^= 1 << (byte & 7)),
         _ => request.iter_mut().skip(place).take(1).for_each(|old| *old = byte),
     }
 }

@@ -1,0 +1,158 @@
+//! Every field of every request, in every version served, replaced by something absurd: answered or closed, within a
+//! bounded time, by a broker that stays alive for everybody else.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use thalweg_protocol::StrBytes;
+use thalweg_protocol::messages::create_topics_request::CreatableTopic;
+use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use thalweg_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use thalweg_protocol::messages::{
+    ApiKey, CreateTopicsRequest, FindCoordinatorRequest, GroupId, JoinGroupRequest, OffsetCommitRequest, ResponseKind,
+    SyncGroupRequest, TopicName,
+};
+
+use crate::every_api::{World, body, flexible, request};
+use crate::exchange::Exchange;
+use crate::support::Broker;
+use crate::wire::{Client, PATIENCE, Reply, frame};
+
+static NAMES: AtomicU32 = AtomicU32::new(0);
+
+/// A name that was never used.
+fn fresh(name: &str) -> StrBytes {
+    // As long as all others, so that mutants of one request stay comparable.
+    StrBytes::from_string(format!("{name}-{:06}", NAMES.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Requests that change what they name need it anew each time.
+fn uses_up(key: ApiKey) -> bool {
+    matches!(
+        key,
+        ApiKey::DeleteTopics | ApiKey::LeaveGroup | ApiKey::JoinGroup | ApiKey::DeleteGroups | ApiKey::OffsetDelete
+    )
+}
+
+/// Without a mutation, each is answered, and without an error: so that the mutants reach what they are meant for.
+pub fn well_formed(broker: &Broker) {
+    let mut client = Client::connect(broker.bootstrap());
+    find_coordinator(&mut client);
+    let mut wrong = Vec::new();
+    for (key, version) in every_version() {
+        let world = world(&mut client);
+        assert!(client.send(&frame(&request(key, version, &body(key, version, &world)))));
+        let Reply::Answer(mut answer) = client.reply(PATIENCE) else {
+            panic!("no answer to {key:?} version {version}")
+        };
+        drop(answer.split_to(if key.response_header_version(version) >= 1 { 5 } else { 4 }));
+        let answer = format!("{:?}", ResponseKind::decode(key, &mut answer, version).unwrap());
+        let mut codes =
+            answer.split("error_code: ").skip(1).map(|rest| rest.split([',', ' ']).next().unwrap_or_default());
+        // From version 4 on a member without a name is given one first (KIP-394).
+        let expected = if key == ApiKey::JoinGroup && version == 4 { "79" } else { "0" };
+        if codes.any(|code| code != expected) {
+            wrong.push(format!("{key:?} version {version}: {answer}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How many mutants there were.
+pub fn mutants(broker: &Broker) -> usize {
+    let mut client = Client::connect(broker.bootstrap());
+    let mut exchange = Exchange::new(broker);
+    let mut count = 0;
+    for (key, version) in every_version() {
+        let mut current = world(&mut client);
+        let mutants = body(key, version, &current).mutants(flexible(key, version)).len();
+        for at in 0..mutants {
+            if uses_up(key) && at > 0 {
+                current = world(&mut client);
+            }
+            let body = body(key, version, &current).mutants(flexible(key, version)).swap_remove(at);
+            exchange.send(&request(key, version, &body));
+            count += 1;
+        }
+    }
+    exchange.settle();
+    count
+}
+
+pub fn every_version() -> impl Iterator<Item = (ApiKey, i16)> {
+    let apis = thalweg_broker::dispatch::APIS.iter();
+    apis.flat_map(|api| (api.versions.min..=api.versions.max).map(|version| (api.key, version)))
+}
+
+/// The topic of the groups is made when somebody first asks for a coordinator.
+fn find_coordinator(client: &mut Client) {
+    let deadline = Instant::now() + PATIENCE;
+    let request = FindCoordinatorRequest::default().with_key(StrBytes::from_static_str("group"));
+    while client.ask(3, &request).error_code != 0 {
+        assert!(Instant::now() < deadline, "no coordinator");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Makes what requests name.
+pub fn world(client: &mut Client) -> World {
+    let (topic, other_topic) = (fresh("topic"), fresh("other"));
+    let [topic_id, other_topic_id] = [&topic, &other_topic].map(|name| create(client, name));
+    let (group, idle_group) = (fresh("group"), fresh("idle"));
+    let (member, generation) = join(client, &group);
+    commit(client, &idle_group, &topic);
+    World {
+        topic: topic.to_string(),
+        topic_id,
+        other_topic: other_topic.to_string(),
+        other_topic_id,
+        group: group.to_string(),
+        member,
+        generation,
+        new_topic: fresh("new").to_string(),
+        idle_group: idle_group.to_string(),
+        new_group: fresh("new").to_string(),
+    }
+}
+
+fn create(client: &mut Client, name: &StrBytes) -> [u8; 16] {
+    let topic = CreatableTopic::default().with_name(TopicName(name.clone())).with_num_partitions(1);
+    let request =
+        CreateTopicsRequest::default().with_topics(vec![topic.with_replication_factor(1)]).with_timeout_ms(10_000);
+    let answer = &client.ask(7, &request).topics[0];
+    assert_eq!(answer.error_code, 0, "{name}");
+    answer.topic_id.into_bytes()
+}
+
+/// A group of one member, in version 3, where the first request already is a member's.
+fn join(client: &mut Client, group: &StrBytes) -> (String, i32) {
+    let range = StrBytes::from_static_str("range");
+    let protocol = JoinGroupRequestProtocol::default().with_name(range).with_metadata(Bytes::from_static(&[0; 8]));
+    let request = JoinGroupRequest::default()
+        .with_group_id(GroupId(group.clone()))
+        .with_session_timeout_ms(6000)
+        .with_rebalance_timeout_ms(500)
+        .with_protocol_type(StrBytes::from_static_str("consumer"))
+        .with_protocols(vec![protocol]);
+    let joined = client.ask(3, &request);
+    assert_eq!(joined.error_code, 0, "{group}");
+    let assignment = SyncGroupRequestAssignment::default().with_member_id(joined.member_id.clone());
+    let request = SyncGroupRequest::default()
+        .with_group_id(GroupId(group.clone()))
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id.clone())
+        .with_assignments(vec![assignment]);
+    assert_eq!(client.ask(2, &request).error_code, 0, "{group}");
+    (joined.member_id.to_string(), joined.generation_id)
+}
+
+/// Offsets of a group without members.
+fn commit(client: &mut Client, group: &StrBytes, topic: &StrBytes) {
+    let partition = OffsetCommitRequestPartition::default().with_partition_index(0).with_committed_offset(0);
+    let topic =
+        OffsetCommitRequestTopic::default().with_name(TopicName(topic.clone())).with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default().with_group_id(GroupId(group.clone())).with_topics(vec![topic]);
+    assert_eq!(client.ask(8, &request).topics[0].partitions[0].error_code, 0, "{group}");
+}
