@@ -135,13 +135,14 @@ impl MultiRaft {
         })?
     }
 
-    /// Moves every running clock by one tick. Groups with nobody to talk to have none.
-    pub fn tick(&mut self) {
+    /// Moves every running clock by one tick, and says whether there was any. Groups with nobody to talk to have none.
+    pub fn tick(&mut self) -> bool {
         let ticking: Vec<_> = self.ticking.iter().copied().collect();
         for group in ticking {
             // A group in `ticking` is open: `close` removes it from both.
             let _ = self.with(group, Group::tick);
         }
+        !self.ticking.is_empty()
     }
 
     pub fn status(&self, group: GroupId) -> Option<GroupStatus> {

@@ -26,7 +26,7 @@ use super::fetch_read::{Item, Order, Read, execute, refused};
 use super::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Key, Mode, Wanted};
 use super::{fetch_answer, topics};
 use crate::dispatch::{Answer, Context, decode};
-use crate::reactor::{CoreId, spawn};
+use crate::reactor::CoreId;
 
 pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answer> {
     match decode::<FetchRequest>(&context, &mut body) {
@@ -192,14 +192,7 @@ async fn collect(
 fn call_off(context: &Context, orders: &[(CoreId, Order)]) {
     for (owner, order) in orders {
         let watch = order.watch;
-        let told = context.core.on(*owner, move |core| {
-            core.call_off(watch);
-            future::ready(())
-        });
-        spawn(async move {
-            // Nobody is left to be called off on a core that is stopping.
-            let _ = told.await;
-        });
+        context.core.tell(*owner, move |core| core.call_off(watch));
     }
 }
 

@@ -64,15 +64,7 @@ fn place(core: &Rc<Core>, accepted: TcpStream, listener: usize) {
             tracing::warn!(client = %address, "connection refused: {refusal}");
         }
         Ok(target) => {
-            let handed = core.on(CoreId(target), move |core| {
-                spawn(serve(core, accepted, address, listener)).detach();
-                async {}
-            });
-            spawn(async move {
-                // A core that is stopping drops the connection.
-                let _ = handed.await;
-            })
-            .detach();
+            core.tell(CoreId(target), move |core| spawn(serve(core, accepted, address, listener)).detach());
         }
     }
 }

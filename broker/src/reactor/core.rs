@@ -81,6 +81,8 @@ pub struct Core {
     pub(crate) turn: Signal,
     /// Readies whose entries are in the WAL and not yet known to be on the device, in WAL order.
     pub(crate) unpersisted: RefCell<VecDeque<(WalSequence, GroupId, ReadyNumber)>>,
+    /// Raised when the WAL has written something.
+    pub(crate) room: Signal,
     /// Raised when a group's role or commit index moved.
     pub(crate) progress: Signal,
     /// Raised when a newer image was adopted.

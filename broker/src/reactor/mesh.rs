@@ -22,10 +22,12 @@ use crate::limits::MESH_QUEUE_MESSAGES_MAX;
 
 type Reply = Box<dyn Any + Send>;
 type Job = Box<dyn FnOnce(Rc<Core>) -> LocalBoxFuture<'static, Reply> + Send>;
+type Notice = Box<dyn FnOnce(Rc<Core>) + Send>;
 
 /// What travels between two cores.
 pub(crate) enum Envelope {
     Job { id: u64, job: Job },
+    Notice(Notice),
     Reply { id: u64, value: Reply },
 }
 
@@ -175,6 +177,16 @@ impl Core {
         })
     }
 
+    /// Runs `notice` on core `target`, in order with this core's jobs there, and hears no more of it. A core that is
+    /// stopping drops it.
+    pub fn tell(self: &Rc<Self>, target: CoreId, notice: impl FnOnce(Rc<Self>) + Send + 'static) {
+        if target == self.mesh.me {
+            notice(Rc::clone(self));
+        } else {
+            self.mesh.post(target, Envelope::Notice(Box::new(notice)));
+        }
+    }
+
     /// Spawns what carries envelopes in and out of this core.
     pub(crate) fn run_mesh(self: &Rc<Self>, receivers: Vec<Option<Receiver<Envelope>>>) {
         for (peer, receiver) in receivers.into_iter().enumerate() {
@@ -199,6 +211,7 @@ impl Core {
     fn receive(self: &Rc<Self>, from: CoreId, envelope: Envelope) {
         match envelope {
             Envelope::Reply { id, value } => self.mesh.answered(id, value),
+            Envelope::Notice(notice) => notice(Rc::clone(self)),
             Envelope::Job { id, job } => {
                 let running = job(Rc::clone(self));
                 let core = Rc::clone(self);

@@ -13,7 +13,6 @@ mod shared;
 mod signal;
 mod start;
 mod stop;
-mod time;
 mod turn;
 
 pub use self::budget::{Budget, Permit};
@@ -22,7 +21,7 @@ pub use self::mesh::Stopping;
 pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;
 pub use self::start::{Node, rehome, start};
-pub use self::time::{spawn, within};
+pub use thalweg_reactor::within;
 
 /// Ends the process at once: going on could lose or corrupt what was acknowledged. What is durable stays so.
 pub fn fatal(why: &str) -> ! {

@@ -119,6 +119,7 @@ fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core 
         partitions: RefCell::default(),
         turn: Signal::default(),
         unpersisted: RefCell::default(),
+        room: Signal::default(),
         progress: Signal::default(),
         adopted: Signal::default(),
         settled_version: Cell::new(0),

@@ -99,6 +99,7 @@ impl Core {
                 self.unpersisted.borrow_mut().pop_front();
                 self.raft.borrow_mut().persisted(next.0, next.1);
             }
+            self.room.raise();
             // What segments hold and no cache wants is not kept by the groups either.
             for (group, up_to) in self.store.take_evictable() {
                 self.raft.borrow_mut().evict(group, up_to);
@@ -111,8 +112,9 @@ impl Core {
     pub(crate) async fn run_ticks(self: Rc<Self>) {
         loop {
             thalweg_reactor::sleep(crate::limits::RAFT_TICK_INTERVAL).await;
-            self.raft.borrow_mut().tick();
-            self.turn.raise();
+            if self.raft.borrow_mut().tick() {
+                self.turn.raise();
+            }
         }
     }
 }
