@@ -1,7 +1,7 @@
 # One function per phase. Sourced by compare.sh. `system` is thalweg or kafka, `rep` the repetition.
 
 # Records of each load; smaller ones for a quick look are given in the environment.
-: "${N_PRODUCE:=500000}" "${N_PRODUCE_FLUSH:=150000}" "${N_SMALL:=500000}" "${N_LATENCY:=10000}" "${N_WARM:=200000}"
+: "${N_PRODUCE:=500000}" "${N_PRODUCE_FLUSH:=150000}" "${N_SMALL:=500000}" "${N_LATENCY:=10000}" "${N_WARM:=1500000}"
 
 perf_test() { # TOPIC RECORDS SIZE [client property...]
   local topic=$1 records=$2 size=$3 property; shift 3
@@ -39,11 +39,12 @@ latency_case() { # PHASE CASE SYSTEM TOPIC PARTITIONS
   row "$1" "$2" "$3" "${out#*$'\t'}" "$side"
 }
 
-# Kafka's JIT compilers need work before their broker is at its speed: both get the same, unrecorded.
+# Kafka's JIT compilers need work before their broker is at its speed (its CPU per record halves over the first million
+# and a half): both get the same, unrecorded.
 warm() {
   create warm 6 > /dev/null || die "cannot create a topic"
   perf_test warm "$N_WARM" 1024 > /dev/null || die "the warm-up load failed"
-  perf_test warm "$N_WARM" 100 > /dev/null
+  perf_test warm $((N_WARM / 3)) 100 > /dev/null
 }
 
 phase_produce() {
@@ -84,7 +85,7 @@ phase_consume() {
   consume_case "1 KiB, 6 partitions, just written" "$system" consume "$N_PRODUCE"
   stop_broker; "start_$system" "$dir"
   # A broker that has just started reads another topic first, so that it is not the JIT that is measured.
-  tool org.apache.kafka.tools.ConsumerPerformance --bootstrap-server "$boot" --topic warm --num-records $((N_WARM * 2)) --timeout 60000 > /dev/null
+  tool org.apache.kafka.tools.ConsumerPerformance --bootstrap-server "$boot" --topic warm --num-records $((N_WARM / 3 * 4)) --timeout 60000 > /dev/null
   if [ "$(id -u)" = 0 ]; then
     sync; echo 3 > /proc/sys/vm/drop_caches
     consume_case "1 KiB, 6 partitions, after a restart, caches dropped" "$system" consume "$N_PRODUCE"
