@@ -51,7 +51,11 @@ impl Local {
     }
 
     fn new() -> io::Result<Self> {
-        let ring = Rc::new(Ring::new()?);
+        Self::over(Ring::new()?)
+    }
+
+    fn over(ring: Ring) -> io::Result<Self> {
+        let ring = Rc::new(ring);
         let inbox = Arc::new(Inbox::new(&ring)?);
         Ok(Self { ready: RefCell::default(), alive: RefCell::default(), timers: Timers::default(), ring, inbox })
     }
@@ -283,4 +287,39 @@ fn pin_to(cpu: Option<usize>) -> io::Result<()> {
     let mut set = rustix::thread::CpuSet::new();
     set.set(cpu);
     Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::file::File;
+    use crate::ring::Completing;
+    use crate::{AlignedBuffer, sleep, unblock};
+
+    /// What older kernels do is there on newer ones as well.
+    #[test]
+    fn every_way_of_completing_serves_files_timers_and_other_threads() {
+        for when in [Completing::OnDemand, Completing::Cooperatively, Completing::Anytime] {
+            let Ok(ring) = Ring::completing(when) else {
+                assert_ne!(when, Completing::Anytime, "every kernel has this");
+                println!("this kernel cannot complete {when:?}: left out");
+                continue;
+            };
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(8192).unwrap();
+            let read = enter(Rc::new(Local::over(ring).unwrap()), async move {
+                let file = File::new(file);
+                let mut read = 0;
+                for _ in 0..100 {
+                    read += file.read_at(0, AlignedBuffer::for_reading(8192)).await.unwrap().len();
+                    sleep(Duration::from_micros(50)).await;
+                    read += unblock(|| 1).await;
+                }
+                read
+            });
+            assert_eq!(read, 100 * 8193, "{when:?}");
+        }
+    }
 }

@@ -35,6 +35,17 @@ pub(crate) enum Wait {
     For(Option<Duration>),
 }
 
+/// When the kernel may put completions into the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Completing {
+    /// Only within a system call of this thread (Linux 6.1).
+    OnDemand,
+    /// At any system call or interrupt of this thread (Linux 5.19).
+    Cooperatively,
+    /// By interrupting this thread.
+    Anytime,
+}
+
 pub(crate) struct Ring {
     uring: RefCell<IoUring>,
     ops: RefCell<Slab<Slot>>,
@@ -59,8 +70,22 @@ enum Slot {
 }
 
 impl Ring {
+    /// A ring that completes in the newest way this kernel has.
     pub(crate) fn new() -> io::Result<Self> {
-        let uring = build()?;
+        Self::completing(Completing::OnDemand)
+            .or_else(|_| Self::completing(Completing::Cooperatively))
+            .or_else(|_| Self::completing(Completing::Anytime))
+    }
+
+    pub(crate) fn completing(when: Completing) -> io::Result<Self> {
+        let mut builder = IoUring::builder();
+        builder.setup_cqsize(COMPLETIONS_MAX).dontfork();
+        match when {
+            Completing::OnDemand => builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag(),
+            Completing::Cooperatively => builder.setup_coop_taskrun().setup_taskrun_flag(),
+            Completing::Anytime => &mut builder,
+        };
+        let uring = builder.build(SUBMISSIONS_MAX)?;
         let params = uring.params();
         if !(params.is_feature_ext_arg() && params.is_feature_nodrop()) {
             return Err(io::Error::new(
@@ -229,24 +254,6 @@ impl Ring {
         // SAFETY: it has no pointers.
         unsafe { self.push(opcode::AsyncCancel::new(key as u64).build().user_data(OF_CANCEL)) };
     }
-}
-
-/// The newest way of completing that this kernel has: on this thread, and only when it asks.
-fn build() -> io::Result<IoUring> {
-    let sized = || {
-        let mut builder = IoUring::builder();
-        builder.setup_cqsize(COMPLETIONS_MAX).dontfork();
-        builder
-    };
-    let deferred = sized().setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag().build(SUBMISSIONS_MAX);
-    if deferred.is_ok() {
-        return deferred; // from Linux 6.1 on
-    }
-    let cooperative = sized().setup_coop_taskrun().setup_taskrun_flag().build(SUBMISSIONS_MAX);
-    if cooperative.is_ok() {
-        return cooperative; // from Linux 5.19 on
-    }
-    sized().build(SUBMISSIONS_MAX)
 }
 
 /// Notes the result of an operation, and gives who waits for it.
