@@ -41,6 +41,7 @@ pub struct Metrics {
     pub fetched_bytes: Counter,
     pub connections_opened: Counter,
     pub connections_refused: Counter,
+    pub connections_moved: Counter,
     pub per_core: Vec<CoreGauges>,
 }
 
@@ -54,6 +55,7 @@ impl Metrics {
             fetched_bytes: Counter::default(),
             connections_opened: Counter::default(),
             connections_refused: Counter::default(),
+            connections_moved: Counter::default(),
             per_core: (0..cores).map(|_| CoreGauges::default()).collect(),
         }
     }
@@ -69,6 +71,7 @@ impl Metrics {
             ("fetched_bytes_total", "Bytes of record batches sent to consumers", &self.fetched_bytes),
             ("connections_opened_total", "Connections accepted", &self.connections_opened),
             ("connections_refused_total", "Connections refused by a limit", &self.connections_refused),
+            ("connections_moved_total", "Moves of connections to the core they ask", &self.connections_moved),
         ];
         for (name, help, counter) in counters {
             let value = counter.0.load(Ordering::Relaxed);

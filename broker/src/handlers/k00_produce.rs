@@ -62,6 +62,7 @@ pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answe
         refuse_all(&mut response, ErrorCode::InvalidRequiredAcks);
         return future::ready(encode(context.correlation_id, context.version, &response)).boxed_local();
     }
+    context.peer.asks(items.keys().copied());
     let parts: Vec<_> = items
         .into_iter()
         .map(|(owner, items)| context.core.on(owner, move |core| execute(&core, items, acks, timeout)))

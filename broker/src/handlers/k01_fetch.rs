@@ -48,6 +48,17 @@ async fn fetch(context: Context, request: FetchRequest) -> Answer {
         Err(code) => return fetch_answer::refuse(&context, code),
     };
     let (mut reads, by_owner) = plan(&context, &wanted);
+    let owners = by_owner.keys().copied();
+    let mode = match mode {
+        Mode::Created(id) if context.peer.moves_to_fetch_from(owners.clone()) => {
+            context.core.fetch_sessions.borrow_mut().close(id);
+            Mode::Full
+        }
+        mode => mode,
+    };
+    if mode == Mode::Full {
+        context.peer.asks(owners);
+    }
     gather(&context, &limits, by_owner, &mut reads).await;
     fetch_answer::lay_out(&context, mode, &wanted, reads)
 }

@@ -13,11 +13,12 @@ use thalweg_protocol::frame::{FrameLimits, frame_len};
 use thalweg_reactor::Stream;
 
 use super::Peer;
+use super::placement::Placement;
 use crate::dispatch::{self, Answer, Started};
 use crate::limits::{
     CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, IDLE_READ_BYTES, LARGE_FRAME_BYTES, READ_BUFFER_BYTES,
 };
-use crate::reactor::{Core, Permit};
+use crate::reactor::{Core, CoreId, Permit};
 
 /// A request on its way: its answer, and the memory it holds until that answer is sent.
 struct InFlight {
@@ -42,50 +43,93 @@ enum Ended {
     Request(String),
 }
 
-/// Serves a connection until either side ends it.
-pub async fn serve(core: Rc<Core>, accepted: TcpStream, address: SocketAddr, listener: usize) {
-    // Without it, a small answer waits for the acknowledgement of the one before.
-    let _ = accepted.set_nodelay(true);
-    let stream = Stream::new(accepted);
-    let (abort, registration) = futures::future::AbortHandle::new_pair();
-    let peer = core.connections.open(address, listener, abort);
-    core.shared.metrics.connections_opened.add(1);
-    let both = run(Rc::clone(&core), Rc::clone(&peer), stream);
-    let ended = futures::future::Abortable::new(both, registration).await;
-    if let Ok(Err(ended @ (Ended::InRequest | Ended::Frame(_) | Ended::Request(_)))) = ended {
-        tracing::warn!(client = %address, "closing the connection: {ended}");
+/// A connection that comes to a core: new, or from another core.
+pub struct Arrival {
+    stream: TcpStream,
+    address: SocketAddr,
+    listener: usize,
+    /// How often it has moved.
+    moves: u32,
+    /// What was received behind its last request.
+    received: BytesMut,
+}
+
+impl Arrival {
+    pub fn new(stream: TcpStream, address: SocketAddr, listener: usize) -> Self {
+        // Without it, a small answer waits for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        Self { stream, address, listener, moves: 0, received: BytesMut::new() }
     }
+}
+
+/// Why a connection is no longer served here, without an error.
+enum Left {
+    Closed,
+    /// All that was asked is answered; it goes on elsewhere.
+    Moves {
+        to: CoreId,
+        stream: TcpStream,
+        received: BytesMut,
+    },
+}
+
+/// Serves a connection until either side ends it, or it moves to another core.
+pub async fn serve(core: Rc<Core>, arrival: Arrival) {
+    let Arrival { stream, address, listener, moves, received } = arrival;
+    let stream = Stream::new(stream);
+    let (abort, registration) = futures::future::AbortHandle::new_pair();
+    let placement = Placement::new(core.id, moves);
+    let peer = core.connections.open(address, listener, placement, abort);
+    let metrics = &core.shared.metrics;
+    if moves == 0 { &metrics.connections_opened } else { &metrics.connections_moved }.add(1);
+    let both = run(Rc::clone(&core), Rc::clone(&peer), Frames { stream, buffer: received });
+    let ended = futures::future::Abortable::new(both, registration).await;
     core.connections.close(peer.id);
+    match ended {
+        Ok(Ok(Left::Moves { to, stream, received })) => {
+            core.shared.admission.move_to(core.id.0, to.0);
+            let moves = peer.placement.moves_after();
+            let arrival = Arrival { stream, address, listener, moves, received };
+            core.tell(to, move |core| thalweg_reactor::spawn(serve(core, arrival)).detach());
+            return;
+        }
+        Ok(Err(ended @ (Ended::InRequest | Ended::Frame(_) | Ended::Request(_)))) => {
+            tracing::warn!(client = %address, "closing the connection: {ended}");
+        }
+        _ => {}
+    }
     core.shared.admission.release(core.id.0, address.ip());
 }
 
-async fn run(core: Rc<Core>, peer: Rc<Peer>, stream: Stream) -> Result<(), Ended> {
+async fn run(core: Rc<Core>, peer: Rc<Peer>, mut frames: Frames) -> Result<Left, Ended> {
     let (queue, queued) = mpsc::channel(CONNECTION_REQUESTS_IN_FLIGHT_MAX);
     // The writer is a task of its own: answers go out while the reader waits for bytes.
-    let (writer, writer_abort) = abortable(write_answers(Rc::clone(&peer), stream.clone(), queued));
+    let (writer, writer_abort) = abortable(write_answers(Rc::clone(&peer), frames.stream.clone(), queued));
     let writer = thalweg_reactor::spawn(writer);
-    let read = read_requests(&core, &peer, stream, queue).await;
-    match read {
-        // What was asked before the client closed its side is still answered.
-        Err(Ended::ByClient) => match writer.await {
-            Ok(Err(error)) => Err(Ended::Io(error)),
-            _ => Ok(()),
-        },
-        ended => {
+    let to = match read_requests(&core, &peer, &mut frames, queue).await {
+        Ok(core) => Some(core),
+        Err(Ended::ByClient) => None,
+        Err(ended) => {
             writer_abort.abort();
-            ended
+            return Err(ended);
         }
+    };
+    // What was asked before the client closed its side, or the connection moves, is still answered.
+    match (writer.await, to) {
+        (Ok(Err(error)), _) => Err(Ended::Io(error)),
+        (Ok(Ok(())), Some(to)) => Ok(Left::Moves { to, stream: frames.stream.duplicate()?, received: frames.buffer }),
+        _ => Ok(Left::Closed),
     }
 }
 
+/// Starts one request after the other, until the connection ends or is to move: then it says where to.
 async fn read_requests(
     core: &Rc<Core>,
     peer: &Rc<Peer>,
-    stream: Stream,
+    frames: &mut Frames,
     mut queue: mpsc::Sender<InFlight>,
-) -> Result<(), Ended> {
+) -> Result<CoreId, Ended> {
     let limits = FrameLimits { request_size_max_bytes: core.shared.config.socket_request_max_bytes };
-    let mut frames = Frames { stream, buffer: BytesMut::new() };
     loop {
         let length = match frames.prefix(peer).await? {
             Some(prefix) => frame_len(prefix, &limits)?,
@@ -117,6 +161,9 @@ async fn read_requests(
             && wait.await.is_err()
         {
             return Err(Ended::Io(std::io::ErrorKind::BrokenPipe.into()));
+        }
+        if let Some(core) = peer.placement.destination() {
+            return Ok(core);
         }
     }
 }

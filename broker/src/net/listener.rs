@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use thalweg_reactor::{Listener, sleep, spawn};
 
-use super::connection::serve;
+use super::connection::{Arrival, serve};
 use crate::reactor::{Core, CoreId};
 
 /// How long a port may still be taken at start: after `kill -9` the kernel closes a ring's sockets a moment later than it
@@ -64,7 +64,8 @@ fn place(core: &Rc<Core>, accepted: TcpStream, listener: usize) {
             tracing::warn!(client = %address, "connection refused: {refusal}");
         }
         Ok(target) => {
-            core.tell(CoreId(target), move |core| spawn(serve(core, accepted, address, listener)).detach());
+            let arrival = Arrival::new(accepted, address, listener);
+            core.tell(CoreId(target), move |core| spawn(serve(core, arrival)).detach());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod listener;
+mod placement;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,7 +12,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::AbortHandle;
 
-pub use connection::serve;
+use self::placement::Placement;
+use crate::reactor::CoreId;
+
+pub use connection::{Arrival, serve};
 pub use listener::{bind, run_accept};
 
 /// The connections of one core.
@@ -32,11 +36,12 @@ pub struct Peer {
     /// When the frame that is being received began.
     frame_began: Cell<Option<Instant>>,
     requests_in_flight: Cell<usize>,
+    placement: Placement,
     abort: AbortHandle,
 }
 
 impl Connections {
-    fn open(&self, address: SocketAddr, listener: usize, abort: AbortHandle) -> Rc<Peer> {
+    fn open(&self, address: SocketAddr, listener: usize, placement: Placement, abort: AbortHandle) -> Rc<Peer> {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let peer = Rc::new(Peer {
@@ -46,6 +51,7 @@ impl Connections {
             active: Cell::new(Instant::now()),
             frame_began: Cell::new(None),
             requests_in_flight: Cell::new(0),
+            placement,
             abort,
         });
         self.open.borrow_mut().insert(id, Rc::clone(&peer));
@@ -88,6 +94,17 @@ impl Connections {
 }
 
 impl Peer {
+    /// A request of this client, one of many like it, concerns these cores.
+    pub fn asks(&self, owners: impl Iterator<Item = CoreId>) {
+        self.placement.note(owners);
+    }
+
+    /// A fetch that begins a session concerns these cores. True if the connection moves before the next request: a
+    /// session that began here would be lost.
+    pub fn moves_to_fetch_from(&self, owners: impl Iterator<Item = CoreId>) -> bool {
+        self.placement.settle(owners)
+    }
+
     fn touch(&self) {
         self.active.set(Instant::now());
     }

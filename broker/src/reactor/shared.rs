@@ -60,6 +60,15 @@ impl Admission {
         Ok(core)
     }
 
+    /// A connection goes from one core to another.
+    pub fn move_to(&self, from: usize, to: usize) {
+        if let (Some(from), Some(to)) = (self.per_core.get(from), self.per_core.get(to)) {
+            // First the new one, so that the sum is never too small for the limit.
+            to.fetch_add(1, Ordering::Relaxed);
+            from.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     pub fn release(&self, core: usize, address: IpAddr) {
         if let Some(count) = self.per_core.get(core) {
             count.fetch_sub(1, Ordering::Relaxed);

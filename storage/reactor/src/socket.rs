@@ -49,6 +49,14 @@ impl Stream {
         Self { fd: Rc::new(stream.into()) }
     }
 
+    /// Another descriptor of the same connection, to be sent to another core. Operations under way go on here.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn duplicate(&self) -> io::Result<TcpStream> {
+        Ok(TcpStream::from(self.fd.try_clone()?))
+    }
+
     /// Receives up to `room` bytes behind what the buffer has, into capacity that it has already; with `whole` it waits for
     /// all of them. 0 means that the peer has closed its side, and fewer than `room` with `whole` that it did so meanwhile.
     pub async fn receive(&self, buffer: BytesMut, room: usize, whole: bool) -> (io::Result<usize>, BytesMut) {
