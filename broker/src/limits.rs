@@ -25,6 +25,9 @@ pub const IDLE_READ_BYTES: usize = 4 * 1024;
 /// A frame takes memory from the budget once this much of it has arrived.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Room that a frame gets when its length is known: a producer's usual request. It is not touched before it is filled.
+pub const FRAME_ROOM_BYTES: usize = 128 * 1024;
+
 /// How much the buffer of a large frame grows at a time: memory follows the bytes that arrived, not the length claimed.
 pub const FRAME_GROWTH_MAX_BYTES: usize = 256 * 1024;
 

@@ -16,7 +16,8 @@ use super::Peer;
 use super::placement::Placement;
 use crate::dispatch::{self, Answer, Started};
 use crate::limits::{
-    CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, IDLE_READ_BYTES, LARGE_FRAME_BYTES, READ_BUFFER_BYTES,
+    CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, FRAME_ROOM_BYTES, IDLE_READ_BYTES, LARGE_FRAME_BYTES,
+    READ_BUFFER_BYTES,
 };
 use crate::reactor::{Core, CoreId, Permit};
 
@@ -135,6 +136,7 @@ async fn read_requests(
             Some(prefix) => frame_len(prefix, &limits)?,
             None => return Err(Ended::ByClient),
         };
+        frames.make_room(length);
         // A frame takes memory from the budget only when its beginning is there: a length alone claims nothing.
         frames.buffer_up_to(length.min(READ_BUFFER_BYTES)).await?;
         let permit = admit(core, peer, length).await;
@@ -226,6 +228,11 @@ impl Frames {
         }
         let prefix = self.buffer.split_to(4);
         Ok(prefix.as_ref().try_into().ok())
+    }
+
+    /// Room for a frame of usual size at once: what was received need not be copied as it grows.
+    fn make_room(&mut self, length: usize) {
+        self.buffer.reserve(length.min(FRAME_ROOM_BYTES).saturating_sub(self.buffer.len()));
     }
 
     async fn body(&mut self, length: usize) -> Result<Bytes, Ended> {
