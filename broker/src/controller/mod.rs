@@ -54,18 +54,20 @@ impl Controller {
     /// Applies what group 0 committed. Before the log was read from its start, that reading will meet these entries.
     pub fn apply(&self, committed: &[LogEntry]) {
         for entry in committed.iter().filter(|entry| entry.kind == EntryKind::Batch) {
-            self.apply_batch(Some((entry.index, entry.term)), &entry.data);
+            if let Err(error) = self.apply_batch(Some((entry.index, entry.term)), &entry.data) {
+                let index = entry.index;
+                crate::reactor::fatal(&format!(
+                    "the controller's entry {index} is committed and not understood: {error}"
+                ));
+            }
         }
     }
 
-    fn apply_batch(&self, position: Option<(RaftIndex, Term)>, batch: &[u8]) {
-        let Some(applied) = self.applied.get() else { return };
-        let (next, commands) = match log::commands(batch) {
-            Ok(read) => read,
-            Err(error) => crate::reactor::fatal(&format!("the controller's log cannot be read: {error}")),
-        };
+    fn apply_batch(&self, position: Option<(RaftIndex, Term)>, batch: &[u8]) -> Result<(), log::LogError> {
+        let Some(applied) = self.applied.get() else { return Ok(()) };
+        let (next, commands) = log::commands(batch)?;
         if next <= applied {
-            return;
+            return Ok(());
         }
         self.applied.set(Some(next));
         for command in commands {
@@ -75,6 +77,7 @@ impl Controller {
             }
         }
         self.changed.raise();
+        Ok(())
     }
 
     fn answer(&self, index: RaftIndex, term: Term, outcome: Applied) {

@@ -12,10 +12,6 @@ use thalweg_storage::types::GroupId;
 use super::core::Core;
 use crate::coordinator::group::{Effect, GroupConfig, GroupShard, ReplyToken, Response};
 use crate::coordinator::{Hosted, PendingAppend};
-use crate::errors;
-
-/// How much of a shard's log is read at a time.
-const LOAD_SIZE_BYTES: usize = 1024 * 1024;
 
 impl Core {
     /// Has the shard of a partition handle an event, and gives the answer once there is one.
@@ -58,8 +54,9 @@ impl Core {
     }
 
     async fn load_shard(self: Rc<Self>, hosted: Rc<Hosted>, queue: mpsc::UnboundedReceiver<PendingAppend>) {
-        if let Err(code) = self.replay_shard(&hosted).await {
-            tracing::error!(group = %hosted.group, ?code, "a partition of __consumer_offsets cannot be read");
+        let replayed = self.replay(hosted.group, |batch| hosted.shard.borrow_mut().load(batch.bytes)).await;
+        if let Err(error) = replayed {
+            tracing::error!(%error, "a partition of __consumer_offsets is not served: its groups cannot be loaded");
             let effects = hosted.shard.borrow_mut().unload();
             self.act_on(&hosted, effects);
         } else {
@@ -69,28 +66,6 @@ impl Core {
         hosted.loaded.set(true);
         hosted.ready.raise();
         self.report_appends(&hosted, queue).await;
-    }
-
-    async fn replay_shard(&self, hosted: &Hosted) -> Result<(), ErrorCode> {
-        let log = self.store.log(hosted.group).ok_or(ErrorCode::NotCoordinator)?;
-        let (mut position, end) = (log.borrow().log_start_offset(), log.borrow().high_watermark());
-        while position < end {
-            let read = thalweg_storage::log::read(&log, position, end, LOAD_SIZE_BYTES).await;
-            let read = read.map_err(|error| errors::of_storage(&error))?;
-            let before = position;
-            for piece in &read.batches {
-                hosted.shard.borrow_mut().load(piece).map_err(|error| {
-                    tracing::error!(%error, "a record of a group was not understood");
-                    ErrorCode::UnknownServerError
-                })?;
-                let next = thalweg_protocol::records::batches(piece).flatten().map(|batch| batch.header.next_offset());
-                position = next.max().unwrap_or(position).max(position);
-            }
-            if position == before {
-                return Err(ErrorCode::KafkaStorageError);
-            }
-        }
-        Ok(())
     }
 
     /// Tells the shard what became of its writes, in their order.

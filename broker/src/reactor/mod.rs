@@ -8,6 +8,7 @@ mod core;
 mod groups;
 mod mesh;
 mod reconcile;
+mod replay;
 mod room;
 mod shared;
 mod signal;

