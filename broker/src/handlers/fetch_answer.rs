@@ -3,7 +3,7 @@
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::fetch_response::{FetchBody, FetchLayout, FetchPartition, FetchTopic};
 use thalweg_protocol::messages::BrokerId;
-use thalweg_protocol::messages::fetch_response::{EpochEndOffset, LeaderIdAndEpoch, NodeEndpoint, PartitionData};
+use thalweg_protocol::messages::fetch_response::{EpochEndOffset, LeaderIdAndEpoch, PartitionData};
 
 use super::fetch_read::Read;
 use super::fetch_session::{Key, Mode, Told, Wanted};
@@ -37,10 +37,7 @@ pub fn lay_out(context: &Context, mode: Mode, wanted: &[(Key, Wanted)], reads: V
     }
     let mut body = FetchBody { session_id, topics: laid, ..FetchBody::default() };
     if moved {
-        let brokers = topics::endpoints(context).map(|(node, host, port, rack)| {
-            NodeEndpoint::default().with_node_id(BrokerId(node)).with_host(host).with_port(port).with_rack(rack)
-        });
-        body.node_endpoints = brokers.collect();
+        body.node_endpoints = topics::endpoints(context).map(Into::into).collect();
     }
     send(context, &body)
 }

@@ -22,7 +22,7 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt as _, future};
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
 };
 use thalweg_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use thalweg_protocol::records::{ProduceRejection, check_produce_version};
@@ -246,11 +246,7 @@ fn name_leader(context: &Context, response: &mut ProduceResponse) {
         .flat_map(|topic| &topic.partition_responses)
         .any(|slot| slot.error_code == ErrorCode::NotLeaderOrFollower.code());
     if moved && context.version >= 10 {
-        response.node_endpoints = topics::endpoints(context)
-            .map(|(node, host, port, rack)| {
-                NodeEndpoint::default().with_node_id(BrokerId(node)).with_host(host).with_port(port).with_rack(rack)
-            })
-            .collect();
+        response.node_endpoints = topics::endpoints(context).map(Into::into).collect();
     }
 }
 

@@ -59,7 +59,7 @@ pub async fn handle(context: Context, request: MetadataRequest) -> MetadataRespo
 }
 
 fn cluster(context: &Context) -> MetadataResponse {
-    let brokers = topics::endpoints(context).map(|(node, host, port, rack)| {
+    let brokers = topics::endpoints(context).map(|topics::BrokerAddress { node, host, port, rack }| {
         MetadataResponseBroker::default().with_node_id(BrokerId(node)).with_host(host).with_port(port).with_rack(rack)
     });
     MetadataResponse::default()

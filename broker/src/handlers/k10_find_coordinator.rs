@@ -40,11 +40,13 @@ pub async fn handle(context: Context, request: FindCoordinatorRequest) -> FindCo
 
 fn find(context: &Context, key: StrBytes, refused: Option<ErrorCode>) -> Coordinator {
     let here = context.core.shared.config.node_id.0;
-    let endpoint = topics::endpoints(context).find(|(node, ..)| *node == here);
+    let endpoint = topics::endpoints(context).find(|broker| broker.node == here);
     match (refused, endpoint) {
-        (None, Some((node, host, port, _))) => {
-            Coordinator::default().with_key(key).with_node_id(BrokerId(node)).with_host(host).with_port(port)
-        }
+        (None, Some(broker)) => Coordinator::default()
+            .with_key(key)
+            .with_node_id(BrokerId(broker.node))
+            .with_host(broker.host)
+            .with_port(broker.port),
         (code, _) => Coordinator::default()
             .with_key(key)
             .with_node_id(BrokerId(-1))

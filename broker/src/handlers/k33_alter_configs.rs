@@ -3,10 +3,10 @@
 //! Behaviour: what is named is all that is set from then on (the incremental API replaced this one, KIP-339).
 
 use thalweg_protocol::StrBytes;
-use thalweg_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use thalweg_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use super::configs::{self, Wish};
+use super::twins::Altered;
 use crate::dispatch::Context;
 
 pub async fn handle(context: Context, request: AlterConfigsRequest) -> AlterConfigsResponse {
@@ -17,18 +17,12 @@ pub async fn handle(context: Context, request: AlterConfigsRequest) -> AlterConf
             .iter()
             .map(|config| (config.name.to_string(), config.value.as_ref().map(StrBytes::to_string)));
         let wish = Wish::Replace(entries.collect());
-        let done = match configs::find(&context, resource.resource_type, &resource.resource_name) {
+        let result = match configs::find(&context, resource.resource_type, &resource.resource_name) {
             Ok(found) => configs::change(&context, found, wish, request.validate_only).await,
             Err(refused) => Err(refused),
         };
-        let mut response = AlterConfigsResourceResponse::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        if let Err(refused) = done {
-            response.error_code = refused.code.code();
-            response.error_message = Some(StrBytes::from_string(refused.message));
-        }
-        responses.push(response);
+        let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
+        responses.push(Altered { resource_type, resource_name, result }.into());
     }
     AlterConfigsResponse::default().with_responses(responses)
 }

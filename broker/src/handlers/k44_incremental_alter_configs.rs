@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
-use thalweg_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use thalweg_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
 use super::configs::{self, Wish};
 use super::creation::Refused;
+use super::twins::Altered;
 use crate::config::alter::{AlterOp, Alteration};
 use crate::dispatch::Context;
 
@@ -24,19 +24,13 @@ pub async fn handle(context: Context, request: IncrementalAlterConfigsRequest) -
     for resource in &request.resources {
         let twice =
             named.get(&(resource.resource_type, resource.resource_name.clone())).is_some_and(|count| *count > 1);
-        let done = if twice {
+        let result = if twice {
             Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
         } else {
             alter(&context, resource, request.validate_only).await
         };
-        let mut response = AlterConfigsResourceResponse::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        if let Err(refused) = done {
-            response.error_code = refused.code.code();
-            response.error_message = Some(StrBytes::from_string(refused.message));
-        }
-        responses.push(response);
+        let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
+        responses.push(Altered { resource_type, resource_name, result }.into());
     }
     IncrementalAlterConfigsResponse::default().with_responses(responses)
 }

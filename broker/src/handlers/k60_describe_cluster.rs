@@ -24,7 +24,7 @@ pub async fn handle(context: Context, request: DescribeClusterRequest) -> Descri
             )))
             .with_endpoint_type(BROKERS);
     }
-    let brokers = topics::endpoints(&context).map(|(node, host, port, rack)| {
+    let brokers = topics::endpoints(&context).map(|topics::BrokerAddress { node, host, port, rack }| {
         DescribeClusterBroker::default().with_broker_id(BrokerId(node)).with_host(host).with_port(port).with_rack(rack)
     });
     DescribeClusterResponse::default()

@@ -8,6 +8,7 @@ pub mod fetch_session;
 pub mod groups;
 pub mod split;
 pub mod topics;
+pub mod twins;
 
 pub mod k00_produce;
 pub mod k01_fetch;

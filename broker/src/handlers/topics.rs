@@ -24,15 +24,27 @@ pub fn wire(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
 
-/// Id, host, port and rack of every broker, as seen by the listener that the client came in by.
-pub fn endpoints(context: &Context) -> impl Iterator<Item = (i32, StrBytes, i32, Option<StrBytes>)> + use<> {
+/// Where a broker is reached, in the wire's types.
+pub struct BrokerAddress {
+    pub node: i32,
+    pub host: StrBytes,
+    pub port: i32,
+    pub rack: Option<StrBytes>,
+}
+
+/// Every broker, as seen by the listener that the client came in by.
+pub fn endpoints(context: &Context) -> impl Iterator<Item = BrokerAddress> + use<> {
     let listener = context.peer.listener;
     let image = context.core.image();
     let brokers: Vec<_> = image.brokers.values().cloned().collect();
     brokers.into_iter().filter_map(move |broker| {
         let endpoint = broker.endpoints.get(listener).or_else(|| broker.endpoints.first())?;
-        let rack = broker.rack.clone().map(StrBytes::from_string);
-        Some((broker.node_id, StrBytes::from_string(endpoint.host.clone()), i32::from(endpoint.port), rack))
+        Some(BrokerAddress {
+            node: broker.node_id,
+            host: StrBytes::from_string(endpoint.host.clone()),
+            port: i32::from(endpoint.port),
+            rack: broker.rack.clone().map(StrBytes::from_string),
+        })
     })
 }
 
