@@ -25,7 +25,6 @@ mod files;
 mod flush;
 mod index;
 mod index_cache;
-pub mod inspect;
 mod lookup;
 mod offset_map;
 mod piece;
