@@ -39,8 +39,10 @@ impl Inner {
         let _passage = self.checkpointing.pass().await;
         // Not what was appended last: a full write-ahead log can write nothing before this checkpoint frees it.
         let sequence = self.wal.durable();
-        let logs = self.all_logs();
+        self.deleter.settle_removals(self, sequence).await?;
+        let mut logs = self.all_logs();
         flush_all(&logs, FlushMode::FullBlocks).await?;
+        logs.extend(self.deleter.pending());
         let file = self.encode(sequence, &logs).await;
         stream::iter(logs.iter().map(Ok)).try_for_each_concurrent(IN_FLIGHT_MAX, sync_files).await?;
         let path = self.config.checkpoint_path();
@@ -58,10 +60,7 @@ impl Inner {
             if at % ENCODED_PER_TURN == ENCODED_PER_TURN - 1 {
                 yield_now().await;
             }
-            let log = log.borrow();
-            if !log.disk_state.removed {
-                writer.add(&log);
-            }
+            writer.add(&log.borrow());
         }
         writer.finish()
     }

@@ -1,6 +1,7 @@
 //! Deleting files in the background, as Kafka does: renamed at once, removed after `file.delete.delay.ms`.
 
 use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,9 @@ use crate::types::{GroupId, WalSequence};
 #[derive(Default)]
 pub(super) struct Deleter {
     /// Replicas whose removal is in the write-ahead log under this sequence.
-    removals: RefCell<Vec<(LogRef, WalSequence)>>,
+    removals: RefCell<VecDeque<(LogRef, WalSequence)>>,
+    /// Directories in which replicas were renamed since the last checkpoint, and perhaps not durably.
+    renamed_in: RefCell<BTreeSet<PathBuf>>,
     doomed: RefCell<Vec<Doomed>>,
     gate: Gate,
 }
@@ -34,19 +37,44 @@ const NAME_LEN_MAX: usize = 255;
 
 impl Deleter {
     pub(super) fn remove_log(&self, log: LogRef, sequence: WalSequence) {
-        self.removals.borrow_mut().push((log, sequence));
+        self.removals.borrow_mut().push_back((log, sequence));
     }
 
     /// Gets the directories of removed replicas out of the way, so that a topic of the same name can be created.
     pub(super) async fn finish_removals(&self, inner: &Inner) -> Result<(), StorageError> {
+        loop {
+            let next = self.removals.borrow().front().map(|(_, sequence)| *sequence);
+            let Some(sequence) = next else { return Ok(()) };
+            // Not behind the gate: only a checkpoint, which passes it too, makes room in a full write-ahead log.
+            inner.wait_durable(sequence).await?;
+            self.rename_up_to(inner, sequence).await?;
+        }
+    }
+
+    /// Before a checkpoint that covers the records up to `covered`: its reader will not meet those removals again, so
+    /// their directories must have gone for good.
+    pub(super) async fn settle_removals(&self, inner: &Inner, covered: WalSequence) -> Result<(), StorageError> {
+        self.rename_up_to(inner, covered).await?;
+        let renamed_in = self.renamed_in.take();
+        for dir in renamed_in {
+            is_done(inner.shared.disk.sync_dir(&dir).await).map_err(StorageError::io("sync", &dir))?;
+        }
+        Ok(())
+    }
+
+    async fn rename_up_to(&self, inner: &Inner, sequence: WalSequence) -> Result<(), StorageError> {
         let _passage = self.gate.pass().await;
         loop {
-            let next = self.removals.borrow().first().cloned();
-            let Some((log, sequence)) = next else { return Ok(()) };
-            inner.wait_durable(sequence).await?;
+            let next = self.removals.borrow().front().filter(|(_, removal)| *removal <= sequence).cloned();
+            let Some((log, _)) = next else { return Ok(()) };
             self.rename_directory(inner, &log).await?;
-            self.removals.borrow_mut().remove(0);
+            self.removals.borrow_mut().pop_front();
         }
+    }
+
+    /// Replicas whose removal a reader of the checkpoint will meet in the write-ahead log: it must know them.
+    pub(super) fn pending(&self) -> Vec<LogRef> {
+        self.removals.borrow().iter().map(|(log, _)| LogRef::clone(log)).collect()
     }
 
     async fn rename_directory(&self, inner: &Inner, log: &LogRef) -> Result<(), StorageError> {
@@ -62,6 +90,7 @@ impl Deleter {
         inner.shared.indexes.forget(group, |_| true);
         let to = dir.with_file_name(deleted_name(&dir, group));
         if is_done(inner.shared.disk.rename(&dir, &to).await).map_err(StorageError::io("rename", &dir))? {
+            self.renamed_in.borrow_mut().extend(dir.parent().map(Path::to_path_buf));
             self.doom(inner, to, true, delay_ms);
         }
         Ok(())

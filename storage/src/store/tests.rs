@@ -20,6 +20,7 @@ mod crash;
 mod golden;
 mod life;
 mod reading;
+mod removal;
 
 const NOW: TimestampMs = TimestampMs(1_700_000_000_000);
 
