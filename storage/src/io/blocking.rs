@@ -37,6 +37,13 @@ pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_dir(directory)
 }
 
+/// Overwrites in place: emptying a file first makes ext4 write it out at once.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
+    file.write_all(content)?;
+    file.set_len(content.len() as u64)
+}
+
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(content)?;

@@ -70,6 +70,10 @@ impl Disk for DirectDisk {
         on_path(path, move |path| blocking::replace_file(&path, &content))
     }
 
+    fn write_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>> {
+        on_path(path, move |path| blocking::write_file(&path, &content))
+    }
+
     fn allocate(&self, len: usize) -> DmaBuffer {
         DmaBuffer { inner: Inner::Aligned(AlignedBuffer::for_writing(len)) }
     }

@@ -47,6 +47,8 @@ pub trait Disk {
     fn read_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Bytes>>;
     /// Writes a whole file under a temporary name, syncs it, renames it into place and syncs the directory.
     fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>>;
+    /// Writes a whole small file that is only an aid to others: not synced, so a crash may leave it old, torn or empty.
+    fn write_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>>;
     /// A buffer for `DiskFile::write_at`, with anything in it. `len` is a multiple of [`BLOCK_SIZE_BYTES`].
     fn allocate(&self, len: usize) -> DmaBuffer;
     /// Free and total bytes of the file system that holds `path`.

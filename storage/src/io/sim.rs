@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::Poll;
@@ -22,13 +23,22 @@ mod random;
 
 pub use self::random::SimRandom;
 
+/// A place on the medium that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreadable {
+    pub path: PathBuf,
+    pub bytes: Range<u64>,
+}
+
 /// What goes wrong, besides power cuts. Changed at any time with [`SimDisk::set_faults`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SimFaults {
     /// A write takes up to this many polls, so that later ones overtake it. 0: every write is done at once.
     pub write_delay_polls_max: u64,
     /// This many more writes succeed, every later one fails with EIO.
     pub writes_until_error: Option<u64>,
+    /// Reads of the file with this name fail with EIO where they touch these bytes.
+    pub unreadable: Option<Unreadable>,
     /// Bytes of all files together; growing beyond that fails with ENOSPC.
     pub capacity_bytes: Option<u64>,
 }
@@ -119,11 +129,15 @@ impl Disk for SimDisk {
     }
 
     fn read_file<'a>(&'a self, path: &'a Path) -> LocalBoxFuture<'a, io::Result<Bytes>> {
-        self.now(move |medium| medium.content(path).map(Bytes::from).ok_or_else(|| io::ErrorKind::NotFound.into()))
+        self.now(move |medium| medium.read_file(path))
     }
 
     fn replace_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>> {
         self.now(move |medium| medium.replace_file(path, &content))
+    }
+
+    fn write_file<'a>(&'a self, path: &'a Path, content: Bytes) -> LocalBoxFuture<'a, io::Result<()>> {
+        self.now(move |medium| medium.write_file(path, &content))
     }
 
     fn allocate(&self, len: usize) -> DmaBuffer {

@@ -59,6 +59,7 @@ impl PartitionLog {
     /// Forgets idle producers.
     pub fn expire_producers(&mut self, now: TimestampMs, expiration_ms: i64) {
         self.producers.expire(now, expiration_ms);
+        self.flushed_producers.expire(now, expiration_ms);
     }
 
     /// Producers as of the commit index: what is appended behind it is recorded again at recovery.

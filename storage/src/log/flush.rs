@@ -18,6 +18,7 @@ use super::{LogPoint, LogRef, PartitionLog, Unsynced};
 use crate::error::StorageError;
 use crate::types::LogEntry;
 
+mod aids;
 mod complete;
 mod prepare;
 mod roll;
@@ -140,6 +141,8 @@ struct Piece {
 /// The batches of a piece, laid out for the files.
 struct Batches {
     staged: [Staged; 3],
+    /// Headers of those that idempotent producers wrote.
+    produced: Vec<BatchHeader>,
     content: Content,
     bytes: usize,
 }
@@ -150,6 +153,7 @@ struct Gathering {
     is_fresh: bool,
     parts: Vec<Bytes>,
     indexes: IndexEntries,
+    produced: Vec<BatchHeader>,
     bytes: usize,
 }
 
@@ -210,7 +214,14 @@ impl PartitionLog {
             Some(active) => (active.clone(), false),
             None => (fresh(), true),
         };
-        Gathering { segment, is_fresh, parts: Vec::new(), indexes: IndexEntries::default(), bytes: 0 }
+        Gathering {
+            segment,
+            is_fresh,
+            parts: Vec::new(),
+            indexes: IndexEntries::default(),
+            produced: Vec::new(),
+            bytes: 0,
+        }
     }
 
     fn piece(&self, gathering: Option<Gathering>, raft_only: Vec<(LogEntry, KafkaOffset)>, flushed: LogPoint) -> Piece {
@@ -226,7 +237,8 @@ impl PartitionLog {
             active.file(FileKind::OffsetIndex).stage(disk, &[offsets]),
             active.file(FileKind::TimeIndex).stage(disk, &[times]),
         ];
-        let batches = Batches { staged, content: gathering.segment.content.clone(), bytes: gathering.bytes };
+        let content = gathering.segment.content.clone();
+        let batches = Batches { staged, produced: gathering.produced, content, bytes: gathering.bytes };
         let empty =
             || Segment::new(gathering.segment.base_offset, gathering.segment.base_index, gathering.segment.created);
         Piece { fresh: gathering.is_fresh.then(empty), batches: Some(batches), raft_only, flushed }
@@ -252,6 +264,7 @@ impl PartitionLog {
     }
 
     fn finish_batches(&mut self, batches: Batches) {
+        batches.produced.iter().for_each(|header| self.flushed_producers.record_final(header));
         self.flushable_bytes -= batches.bytes;
         let Some(segment) = self.segments.back_mut() else { return };
         let Some(active) = &mut segment.active else { return };
@@ -285,6 +298,9 @@ impl Gathering {
 
     fn add(&mut self, header: &BatchHeader, data: &Bytes, interval: u64) {
         self.segment.content.add(self.segment.base_offset, header, interval, &mut self.indexes);
+        if header.has_producer_id() {
+            self.produced.push(*header);
+        }
         self.bytes += data.len();
         self.parts.push(data.clone());
     }

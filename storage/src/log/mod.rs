@@ -56,7 +56,9 @@ pub use self::timestamp::{TimestampedOffset, lookup_max_timestamp, lookup_timest
 
 pub(crate) use self::flush::sync_files;
 pub(crate) use self::offset_map::{OffsetMap, RaftOnly};
-pub(crate) use self::segment::{Active, Content, FileKind, Segment, file_name, file_path, parse_file_name};
+pub(crate) use self::segment::{
+    Active, Content, FileKind, SNAPSHOT_SUFFIX, Segment, file_name, file_path, parse_file_name,
+};
 pub(crate) use self::shared::CoreShared;
 pub(crate) use self::terms::Terms;
 
@@ -82,6 +84,8 @@ pub struct PartitionLog {
     tail: Tail,
     pub(crate) terms: Terms,
     pub(crate) producers: ProducerState,
+    /// Producers as of `flushed`, each with its newest batch: for the `.snapshot` files beside the segments.
+    flushed_producers: ProducerState,
     pub(crate) offset_map: OffsetMap,
     /// In order; the last may be active.
     pub(crate) segments: VecDeque<Segment>,
@@ -158,6 +162,7 @@ impl PartitionLog {
             tail: Tail::default(),
             terms,
             producers: ProducerState::default(),
+            flushed_producers: ProducerState::default(),
             offset_map: OffsetMap::default(),
             segments: VecDeque::new(),
             flushable_bytes: 0,

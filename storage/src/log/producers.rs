@@ -141,16 +141,36 @@ impl ProducerState {
             return None;
         }
         let previous = self.entries.get(&header.producer_id).cloned();
-        let mut entry = previous.as_deref().cloned().unwrap_or_else(|| ProducerEntry {
-            epoch: header.producer_epoch,
-            batches: VecDeque::new(),
-            last_timestamp: TimestampMs::NONE,
-            coordinator_epoch: -1,
-            transaction_first_offset: None,
-        });
+        let mut entry = previous.as_deref().cloned().unwrap_or_else(|| ProducerEntry::new(header));
         entry.note(header);
         self.entries.insert(header.producer_id, Rc::new(entry));
         Some(ProducerUndo { id: header.producer_id, previous })
+    }
+
+    /// The same for a batch that is never taken back, where only the newest batch of each producer counts.
+    pub(super) fn record_final(&mut self, header: &BatchHeader) {
+        if !header.has_producer_id() {
+            return;
+        }
+        let entry = self.entries.entry(header.producer_id).or_insert_with(|| Rc::new(ProducerEntry::new(header)));
+        let entry = Rc::make_mut(entry);
+        entry.note(header);
+        while entry.batches.len() > 1 {
+            entry.batches.pop_front();
+        }
+    }
+
+    /// The state as it was when the log ended at `offset`, as far as the batches remembered tell; of each producer the
+    /// newest batch.
+    pub(super) fn newest_before(&self, offset: KafkaOffset) -> Self {
+        let entries = self.entries.iter().filter_map(|(id, entry)| {
+            let mut before = entry.as_ref().clone();
+            let last = before.batches.iter().rev().find(|batch| batch.last_offset < offset).copied();
+            let had_batches = !before.batches.is_empty();
+            before.batches = last.into_iter().collect();
+            (last.is_some() || !had_batches).then(|| (*id, Rc::new(before)))
+        });
+        Self { entries: entries.collect() }
     }
 
     /// Takes back what [`Self::record`] did; the latest first.
@@ -178,6 +198,17 @@ impl ProducerState {
 }
 
 impl ProducerEntry {
+    /// Before its first batch.
+    fn new(header: &BatchHeader) -> Self {
+        Self {
+            epoch: header.producer_epoch,
+            batches: VecDeque::new(),
+            last_timestamp: TimestampMs::NONE,
+            coordinator_epoch: -1,
+            transaction_first_offset: None,
+        }
+    }
+
     fn note(&mut self, header: &BatchHeader) {
         if self.epoch != header.producer_epoch {
             self.epoch = header.producer_epoch;

@@ -30,6 +30,9 @@ impl FileKind {
     }
 }
 
+/// Of files with the producers as of an offset.
+pub(crate) const SNAPSHOT_SUFFIX: &str = "snapshot";
+
 /// `<dir>/<base offset, 20 digits>.<suffix>` (`LogFileUtils.filenamePrefixFromOffset`).
 pub(crate) fn file_path(dir: &Path, base_offset: KafkaOffset, kind: FileKind) -> PathBuf {
     dir.join(file_name(base_offset, kind.suffix()))
@@ -41,12 +44,21 @@ pub(crate) fn file_name(base_offset: KafkaOffset, suffix: &str) -> String {
 
 /// The base offset in a segment file's name.
 pub(crate) fn parse_file_name(name: &Path) -> Option<(KafkaOffset, FileKind)> {
+    let (offset, suffix) = parse_name(name)?;
+    FileKind::ALL.into_iter().find(|kind| kind.suffix() == suffix).map(|kind| (offset, kind))
+}
+
+/// The offset in a producer snapshot's name.
+pub(crate) fn parse_snapshot_name(name: &Path) -> Option<KafkaOffset> {
+    parse_name(name).filter(|(_, suffix)| *suffix == SNAPSHOT_SUFFIX).map(|(offset, _)| offset)
+}
+
+fn parse_name(name: &Path) -> Option<(KafkaOffset, &str)> {
     let (digits, suffix) = name.to_str()?.split_once('.')?;
-    let kind = FileKind::ALL.into_iter().find(|kind| kind.suffix() == suffix)?;
     if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    digits.parse().ok().map(|offset| (KafkaOffset(offset), kind))
+    digits.parse().ok().map(|offset| (KafkaOffset(offset), suffix))
 }
 
 /// What is in a segment so far. Grows batch by batch.

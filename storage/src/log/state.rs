@@ -58,6 +58,7 @@ impl PartitionLog {
         log.offset_map = OffsetMap::from_entries(list(reader, 29, "Raft-only entries", decode_raft_only)?);
         log.segments = list(reader, 73, "segments", Segment::decode)?.into();
         let producers = ProducerState::decode(reader)?;
+        log.flushed_producers = producers.newest_before(log.flushed.next_offset);
         log.commit = log.flushed.index;
         log.high_watermark = log.flushed.next_offset;
         let tail = list(reader, 21, "entries", decode_entry)?;

@@ -15,6 +15,8 @@ use crate::types::WalSequence;
 
 /// Logs that are flushed or synced at the same time.
 pub(super) const IN_FLIGHT_MAX: usize = 4;
+/// The same when nobody is served any more.
+const SHUTDOWN_IN_FLIGHT_MAX: usize = 32;
 /// Logs encoded before the core's other tasks get a turn.
 const ENCODED_PER_TURN: usize = 32;
 
@@ -68,5 +70,6 @@ impl Inner {
 
 /// The logs with most to write first.
 pub(super) async fn flush_all(logs: &[LogRef], mode: FlushMode) -> Result<(), StorageError> {
-    stream::iter(logs).map(|log| flush(log, mode)).buffer_unordered(IN_FLIGHT_MAX).try_collect().await
+    let in_flight_max = if mode == FlushMode::Shutdown { SHUTDOWN_IN_FLIGHT_MAX } else { IN_FLIGHT_MAX };
+    stream::iter(logs).map(|log| flush(log, mode)).buffer_unordered(in_flight_max).try_collect().await
 }

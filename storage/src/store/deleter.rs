@@ -11,7 +11,7 @@ use super::Inner;
 use crate::error::StorageError;
 use crate::event::Gate;
 use crate::io::Disk;
-use crate::log::{FileKind, LogRef, file_path};
+use crate::log::{FileKind, LogRef, SNAPSHOT_SUFFIX, file_name};
 use crate::types::{GroupId, WalSequence};
 
 /// What is to be deleted on one core.
@@ -103,11 +103,12 @@ impl Deleter {
             let gone = std::mem::take(&mut log.disk_state.doomed);
             (log.descriptor().dir.clone(), gone, log.config().file_delete_delay_ms)
         };
+        let suffixes = FileKind::ALL.map(FileKind::suffix).into_iter().chain([SNAPSHOT_SUFFIX]);
         for base in gone {
-            for kind in FileKind::ALL {
-                let path = file_path(&dir, base, kind);
+            for suffix in suffixes.clone() {
+                let path = dir.join(file_name(base, suffix));
                 inner.shared.files.close_matching(|open| open == path);
-                let to = path.with_extension(format!("{}.deleted", kind.suffix()));
+                let to = path.with_extension(format!("{suffix}.deleted"));
                 if is_done(inner.shared.disk.rename(&path, &to).await).map_err(StorageError::io("rename", &path))? {
                     self.doom(inner, to, false, delay_ms);
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -151,6 +152,37 @@ impl Medium {
         Ok(())
     }
 
+    /// In place, and nothing of it is durable before a sync.
+    pub(super) fn write_file(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let inode = match self.open(path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(path)?,
+            opened => opened?,
+        };
+        let growth = content.len().saturating_sub(self.inode(inode)?.content.len());
+        if growth > 0 {
+            self.check_growth(growth)?;
+        }
+        let inode = self.inode(inode)?;
+        inode.content = content.to_vec();
+        inode.unsynced.extend(sectors(0, content.len()));
+        Ok(())
+    }
+
+    pub(super) fn read_file(&self, path: &Path) -> io::Result<Bytes> {
+        let inode = self.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        self.check_readable(*inode, 0..u64::MAX)?;
+        self.content(path).map(Bytes::from).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn check_readable(&self, inode: InodeId, wanted: Range<u64>) -> io::Result<()> {
+        let Some(bad) = &self.faults.unreadable else { return Ok(()) };
+        let touched = wanted.start < bad.bytes.end && bad.bytes.start < wanted.end;
+        if touched && self.names.get(&bad.path) == Some(&inode) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
+        Ok(())
+    }
+
     // Bytes.
 
     fn inode(&mut self, inode: InodeId) -> io::Result<&mut Inode> {
@@ -214,6 +246,7 @@ impl Medium {
     }
 
     pub(super) fn read(&mut self, inode: InodeId, position: u64, len: usize) -> io::Result<Bytes> {
+        self.check_readable(inode, position..position.saturating_add(len as u64))?;
         let content = &self.inode(inode)?.content;
         let start = (position as usize).min(content.len());
         let end = start.saturating_add(len).min(content.len());

@@ -2,20 +2,16 @@
 //!
 //! Fragments are in the checkpoint already: a crash in here loses nothing, and the next start writes over them.
 
-use std::fmt::Write as _;
-use std::rc::Rc;
-
-use bytes::Bytes;
-
+use super::aids::{write_epochs, write_producer_snapshot};
 use super::prepare::{file_for_writing, tidy_directory, write_staged};
 use super::roll::index_newest_timestamp;
 use crate::error::StorageError;
-use crate::log::{FileKind, LogRef, PartitionLog, file_name};
+use crate::log::{FileKind, LogRef, PartitionLog};
 
 pub(super) async fn complete_files(log: &LogRef) -> Result<(), StorageError> {
     let has_changed = {
         let log = log.borrow();
-        log.disk_state.incomplete && !log.disk_state.removed
+        log.disk_state.incomplete && !log.disk_state.removed && !log.is_untouched()
     };
     if !has_changed {
         return Ok(());
@@ -31,7 +27,8 @@ pub(super) async fn complete_files(log: &LogRef) -> Result<(), StorageError> {
             }
         }
     }
-    write_small_files(log).await?;
+    write_epochs(log).await;
+    write_producer_snapshot(log).await;
     let mut log = log.borrow_mut();
     log.disk_state.incomplete = false;
     // What lies behind `written` must be cut again before the next write.
@@ -41,36 +38,9 @@ pub(super) async fn complete_files(log: &LogRef) -> Result<(), StorageError> {
     Ok(())
 }
 
-async fn write_small_files(log: &LogRef) -> Result<(), StorageError> {
-    let (shared, files) = {
-        let log = log.borrow();
-        (Rc::clone(&log.shared), log.small_files())
-    };
-    for (path, content) in files {
-        shared.disk.replace_file(&path, content).await.map_err(StorageError::io("write", &path))?;
-    }
-    Ok(())
-}
-
 impl PartitionLog {
-    fn small_files(&self) -> Vec<(std::path::PathBuf, Bytes)> {
-        let dir = &self.descriptor.dir;
-        let mut files = vec![(dir.join("leader-epoch-checkpoint"), Bytes::from(self.epoch_checkpoint()))];
-        if !self.producers.is_empty() {
-            let name = file_name(self.flushed.next_offset, "snapshot");
-            files.push((dir.join(name), self.committed_producers().encode_kafka()));
-        }
-        files
-    }
-
-    /// Kafka's `leader-epoch-checkpoint` (`LeaderEpochCheckpointFile`): version, count, then one epoch per line.
-    fn epoch_checkpoint(&self) -> String {
-        let epochs = self.epochs();
-        let mut text = format!("0\n{}\n", epochs.len());
-        for (epoch, offset) in epochs {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{epoch} {offset}");
-        }
-        text
+    /// Nothing was ever written into a segment: there are no files to complete.
+    fn is_untouched(&self) -> bool {
+        self.segments.is_empty() && self.flushed.next_offset == self.descriptor.start.next_offset
     }
 }

@@ -1,16 +1,15 @@
 //! A file of the active segment, made ready for its first write since the log was opened.
 
-use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use bytes::Bytes;
-
+use super::aids::write_metadata;
 use crate::error::StorageError;
-use crate::io::{Disk, DiskFile};
+use crate::io::DiskFile;
 use crate::log::block_tail::Staged;
 use crate::log::rebuild::rebuild_active_indexes;
-use crate::log::{FileKind, LogDescriptor, LogRef, file_path, parse_file_name};
+use crate::log::segment::parse_snapshot_name;
+use crate::log::{FileKind, LogRef, file_path, parse_file_name};
 
 /// The file, ending where this log believes it to end.
 ///
@@ -74,15 +73,15 @@ pub(super) async fn write_staged(
 /// Once per opened log: the directory exists, says whose it is, and holds no segments that this log does not know
 /// (begun after the checkpoint that a crash went back to, or deleted while the broker stopped).
 pub(super) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
-    let (shared, descriptor, tidy) = {
+    let (shared, dir, tidy) = {
         let log = log.borrow();
-        (Rc::clone(&log.shared), Rc::clone(&log.descriptor), log.disk_state.tidy)
+        (Rc::clone(&log.shared), log.descriptor.dir.clone(), log.disk_state.tidy)
     };
     if tidy {
         return Ok(());
     }
     let disk = shared.disk.as_ref();
-    let dir = &descriptor.dir;
+    let dir = dir.as_path();
     disk.create_dir_all(dir).await.map_err(StorageError::io("create", dir))?;
     let names = disk.read_dir(dir).await.map_err(StorageError::io("list", dir))?;
     for name in &names {
@@ -91,9 +90,8 @@ pub(super) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
             disk.remove_file(&path).await.map_err(StorageError::io("remove", &path))?;
         }
     }
-    if !names.iter().any(|name| name == Path::new("partition.metadata")) {
-        write_metadata(disk, &descriptor).await?;
-    }
+    // Anew each time: a directory of an earlier topic of this name may have been left behind.
+    write_metadata(log).await;
     let mut log = log.borrow_mut();
     log.disk_state.tidy = true;
     log.disk_state.unsynced.names = true;
@@ -101,48 +99,17 @@ pub(super) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Files of segments, and producer snapshots of an earlier shutdown; nobody else's are touched.
+/// Files of segments, and producer snapshots that no segment begins at; nobody else's are touched.
 fn is_known(log: &LogRef, name: &Path) -> bool {
-    if name.extension().is_some_and(|suffix| suffix == "deleted" || suffix == "snapshot") {
+    if name.extension().is_some_and(|suffix| suffix == "deleted") {
         return false;
     }
     let log = log.borrow();
-    parse_file_name(name).is_none_or(|(base, _)| log.segments.iter().any(|segment| segment.base_offset == base))
-}
-
-/// Kafka's `partition.metadata` (`PartitionMetadataFile`): the topic's id, so that a deleted and created topic of the
-/// same name is not taken for the old one.
-async fn write_metadata(disk: &dyn Disk, descriptor: &LogDescriptor) -> Result<(), StorageError> {
-    let path = descriptor.dir.join("partition.metadata");
-    let content = format!("version: 0\ntopic_id: {}\n", base64_url(&descriptor.topic_id));
-    match disk.replace_file(&path, Bytes::from(content)).await {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result.map_err(StorageError::io("write", &path)),
+    let is_segment = |base| log.segments.iter().any(|segment| segment.base_offset == base);
+    if let Some(offset) = parse_snapshot_name(name) {
+        // The last segment is sealed: what comes next begins one here.
+        let begins_next = log.active_segment().is_none() && offset == log.flushed.next_offset;
+        return begins_next || is_segment(offset);
     }
-}
-
-/// Kafka's text form of a uuid: URL-safe base64 without padding.
-fn base64_url(bytes: &[u8; 16]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number = u128::from_be_bytes(*bytes);
-    // 21 digits of six bits, and the last two bits with four zeros behind them.
-    (0..22)
-        .map(|at| {
-            let digit =
-                if at == 21 { ((number & 0x3) << 4) as usize } else { ((number >> (122 - 6 * at)) & 0x3f) as usize };
-            ALPHABET.get(digit).map_or('?', |letter| char::from(*letter))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_as_kafka_writes_them() {
-        assert_eq!(base64_url(&[0; 16]), "AAAAAAAAAAAAAAAAAAAAAA");
-        assert_eq!(base64_url(&[0xff; 16]), "_____________________w");
-        assert_eq!(base64_url(b"0123456789abcdef"), "MDEyMzQ1Njc4OWFiY2RlZg");
-    }
+    parse_file_name(name).is_none_or(|(base, _)| is_segment(base))
 }

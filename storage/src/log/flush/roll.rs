@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::aids::write_producer_snapshot;
 use super::prepare::{file_for_writing, write_staged};
 use crate::error::StorageError;
 use crate::log::segment::IndexEntries;
@@ -18,6 +19,7 @@ pub(super) async fn roll(log: &LogRef) -> Result<(), StorageError> {
         }
     }
     log.borrow_mut().seal();
+    write_producer_snapshot(log).await;
     Ok(())
 }
 

@@ -272,3 +272,90 @@ fn groups_move_when_the_number_of_cores_changes() {
     futures::executor::block_on(rehome(sim.disk(), &dirs, 1)).unwrap();
     assert_eq!(groups(&Running::open(&sim)), [1, 2]);
 }
+
+fn snapshots(sim: &SimDisk) -> Vec<i64> {
+    let names = running_names(sim).into_iter();
+    names.filter_map(|name| name.strip_suffix(".snapshot").map(|offset| offset.parse().unwrap())).collect()
+}
+
+/// Last offset of the only producer, in the snapshot at an offset.
+fn last_in_snapshot(sim: &SimDisk, offset: i64) -> i64 {
+    let file = sim.content(&Path::new("/data/t-1").join(format!("{offset:020}.snapshot"))).unwrap();
+    let state = crate::log::ProducerState::decode_kafka(&file).unwrap();
+    assert_eq!(state.len(), 1);
+    state.get(ProducerId(9)).unwrap().batches.back().unwrap().last_offset.0
+}
+
+fn bases(log: &LogRef) -> Vec<i64> {
+    log.borrow().segments.iter().map(|segment| segment.base_offset.0).collect()
+}
+
+#[test]
+fn every_sealed_segment_leaves_a_snapshot_of_the_producers() {
+    let sim = SimDisk::new(1);
+    let mut running = Running::open(&sim);
+    let log = fill(&mut running, 1, 200, 500);
+    assert!(bases(&log).len() > 3);
+    assert_eq!(snapshots(&sim), bases(&log)[1..], "one where each segment but the first begins");
+    for offset in snapshots(&sim) {
+        assert_eq!(last_in_snapshot(&sim, offset), offset - 1, "as of that offset, whatever was appended since");
+    }
+    let store = running.store.clone();
+    running.run(store.checkpoint()).unwrap();
+    drop((running, log, store));
+    sim.power_cut();
+    // They are an aid: without them, or with what the power cut left of them, all is there.
+    let mut again = Running::open(&sim);
+    let log = fill(&mut again, 1, 200, 500);
+    assert_eq!(log.borrow().next_offset(), KafkaOffset(800));
+    let newest = *snapshots(&sim).last().unwrap();
+    assert!(newest > 400 && last_in_snapshot(&sim, newest) == newest - 1, "the state goes on behind the checkpoint");
+    again.close();
+    assert_eq!(*snapshots(&sim).last().unwrap(), 800, "and one at the clean end");
+    let mut last = Running::open(&sim);
+    fill(&mut last, 1, 1, 10);
+    let store = last.store.clone();
+    last.run(flush_and_tidy(&store));
+    assert!(!snapshots(&sim).contains(&800), "no segment begins there");
+}
+
+async fn flush_and_tidy(store: &Store) {
+    let log = store.log(GroupId(1)).unwrap();
+    crate::log::flush(&log, crate::log::FlushMode::Shutdown).await.unwrap();
+    let end = log.borrow().next_offset();
+    let disk = Rc::clone(&store.inner.shared.disk);
+    disk.remove_file(&Path::new("/data/t-1").join(format!("{:020}.snapshot", end.0))).await.unwrap();
+}
+
+#[test]
+fn snapshots_go_with_their_segments() {
+    let sim = SimDisk::new(1);
+    let mut running = Running::open(&sim);
+    let log = fill(&mut running, 1, 200, 500);
+    let before = bases(&log);
+    running.store.persist_log_start(GroupId(1), KafkaOffset(before[2])).unwrap().unwrap();
+    let store = running.store.clone();
+    running.run(store.check_retention(NOW)).unwrap();
+    assert_eq!(bases(&log), before[2..]);
+    assert_eq!(snapshots(&sim), before[2..], "those of live segments stay");
+    let deleted = format!("{:020}.snapshot.deleted", before[1]);
+    assert!(running_names(&sim).contains(&deleted));
+    running.run(store.tick(TimestampMs(i64::MAX / 2))).unwrap();
+    assert!(!running_names(&sim).contains(&deleted));
+}
+
+#[test]
+fn a_clean_shutdown_leaves_partitions_without_data_alone() {
+    let sim = SimDisk::new(1);
+    let mut running = Running::open(&sim);
+    let log = running.create(1);
+    let entry = noop(&log, 1);
+    running.store.persist_entry(GroupId(1), entry);
+    running.settle();
+    log.borrow_mut().commit(RaftIndex(1));
+    drop(log);
+    running.close();
+    assert!(running_names(&sim).is_empty());
+    let again = Running::open(&sim);
+    assert_eq!(again.store.log(GroupId(1)).unwrap().borrow().last_index(), RaftIndex(1));
+}

@@ -34,7 +34,8 @@ fn live(seed: u64, life: u64, disk: &SimDisk, random: &mut SimRandom, promises: 
         start(&mut pool, disk, config(), *trimmed).unwrap_or_else(|error| panic!("seed {seed}, life {life}: {error}"));
     check(seed, life, promises, &replayed, *trimmed);
     let writes_until_error = random.one_in(4).then(|| random.below(40));
-    disk.set_faults(SimFaults { write_delay_polls_max: random.below(12), writes_until_error, capacity_bytes: None });
+    let write_delay_polls_max = random.below(12);
+    disk.set_faults(SimFaults { write_delay_polls_max, writes_until_error, ..SimFaults::default() });
     let mut number = seed * 1000 + life * 100;
     pool.run_until(async {
         for _ in 0..random.below(60) {
