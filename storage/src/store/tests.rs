@@ -21,6 +21,7 @@ mod golden;
 mod life;
 mod reading;
 mod removal;
+mod unreadable;
 
 const NOW: TimestampMs = TimestampMs(1_700_000_000_000);
 
