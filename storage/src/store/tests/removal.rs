@@ -9,7 +9,8 @@ fn exists(sim: &SimDisk, path: &str) -> bool {
 }
 
 /// A removed replica, a checkpoint, and a power cut after so many turns: was the replica, or its directory, forgotten?
-fn remove_and_crash(seed: u64, turns: u64) {
+/// A replica that is `busy` cannot be renamed before the power cut.
+fn remove_and_crash(seed: u64, turns: u64, busy: bool) {
     let sim = SimDisk::new(seed);
     sim.set_faults(SimFaults { write_delay_polls_max: seed % 5, ..SimFaults::default() });
     let mut running = Running::open(&sim);
@@ -22,6 +23,8 @@ fn remove_and_crash(seed: u64, turns: u64) {
         running.settle();
         log.borrow_mut().commit(RaftIndex(20));
     }
+    let writing = running.store.log(GroupId(1)).unwrap().borrow().writing.clone();
+    let passage = busy.then(|| running.run(writing.pass()));
     running.store.remove(GroupId(1));
     let (store, wal) = (running.store.clone(), running.store.wal().clone());
     let removal = wal.last_appended();
@@ -30,7 +33,7 @@ fn remove_and_crash(seed: u64, turns: u64) {
         store.checkpoint().await.unwrap_or_default();
     });
     let was_durable = wal.durable() >= removal;
-    drop((running, wal));
+    drop((running, wal, passage));
     sim.power_cut();
     let mut again = Running::open(&sim);
     let groups: Vec<_> = again.recovered.iter().map(|found| found.group.0).collect();
@@ -52,7 +55,8 @@ fn remove_and_crash(seed: u64, turns: u64) {
 fn a_crash_leaves_no_directory_behind() {
     for seed in 0..10 {
         for turns in 0..60 {
-            remove_and_crash(seed, turns);
+            remove_and_crash(seed, turns, false);
+            remove_and_crash(seed, turns, true);
         }
     }
 }
