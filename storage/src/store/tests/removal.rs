@@ -30,6 +30,9 @@ fn remove_and_crash(seed: u64, turns: u64, busy: bool) {
     let removal = wal.last_appended();
     running.begin(turns, async move {
         store.wal().flush();
+        if busy {
+            store.inner.wait_durable(removal).await.unwrap_or_default();
+        }
         store.checkpoint().await.unwrap_or_default();
     });
     let was_durable = wal.durable() >= removal;
