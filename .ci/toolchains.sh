@@ -38,12 +38,18 @@ if ! have javac || [ "${#packages[@]}" -gt 0 ]; then
   as_root apt-get install -y -qq --no-install-recommends "${packages[@]}"
 fi
 
-# A Go older than this cannot fetch the newer toolchain that go.mod asks for. Backports have one.
+# A Go older than this cannot fetch the newer toolchain that go.mod asks for. Debian 12 has a newer one in its backports.
 go_version=$(go env GOVERSION | sed 's/^go//')
 if [ "$(printf '%s\n1.21\n' "$go_version" | sort -V | head -1)" != 1.21 ]; then
   . /etc/os-release
-  echo "Go $go_version is older than 1.21; trying $VERSION_CODENAME-backports"
-  as_root apt-get install -y -qq --no-install-recommends -t "$VERSION_CODENAME-backports" golang-go \
+  backports=$VERSION_CODENAME-backports
+  echo "Go $go_version is older than 1.21; installing the one of $backports"
+  if ! apt-cache policy | grep -q "n=$backports"; then
+    echo "adding $backports to /etc/apt/sources.list.d/$backports.list"
+    echo "deb http://deb.debian.org/debian $backports main" | as_root tee "/etc/apt/sources.list.d/$backports.list" > /dev/null
+    as_root apt-get update -qq
+  fi
+  as_root apt-get install -y -qq --no-install-recommends -t "$backports" golang-go \
     || { echo "Go $go_version is too old for the Go suites: install 1.21 or newer" >&2; exit 1; }
 fi
 
