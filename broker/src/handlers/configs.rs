@@ -58,8 +58,11 @@ pub fn find(context: &Context, kind: i8, name: &str) -> Result<Resource, Refused
         }
         BROKER => Ok(Resource::Broker(BrokerTarget::parse(name, &config)?)),
         BROKER_LOGGER => {
-            BrokerTarget::parse(name, &config)?;
-            Ok(Resource::Logger)
+            match BrokerTarget::parse(name, &config)? {
+                BrokerTarget::This => Ok(Resource::Logger),
+                // Each broker has loggers of its own; there are none of all.
+                BrokerTarget::Default => Err(Refused::new(ErrorCode::InvalidRequest, "Broker id must not be empty")),
+            }
         }
         other => Err(Refused::new(
             ErrorCode::InvalidRequest,

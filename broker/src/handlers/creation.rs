@@ -7,7 +7,7 @@ use thalweg_protocol::error::ErrorCode;
 use uuid::Uuid;
 
 use super::topics;
-use crate::controller::{Command, ControllerError, Rejection};
+use crate::controller::{Command, ControllerError, LOG_TOPIC, Rejection};
 use crate::metadata::ClusterImage;
 use crate::reactor::Core;
 
@@ -52,6 +52,11 @@ impl From<ControllerError> for Refused {
 pub fn check_free(image: &ClusterImage, name: &str) -> Result<(), Refused> {
     topics::check_name(name)
         .map_err(|why| Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {why}")))?;
+    // Its directory stands beside those of the topics.
+    if name == LOG_TOPIC {
+        let message = format!("Creation of internal topic {name} is prohibited.");
+        return Err(Refused::new(ErrorCode::InvalidRequest, message));
+    }
     if image.topic(name).is_some() {
         return Err(Refused::new(ErrorCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
     }

@@ -15,7 +15,13 @@ pub fn refuse(context: &Context, error: ErrorCode) -> Answer {
     send(context, &FetchBody { error, ..FetchBody::default() })
 }
 
-pub fn lay_out(context: &Context, mode: Mode, wanted: &[(Key, Wanted)], reads: Vec<Option<Read>>) -> Answer {
+pub fn lay_out(
+    context: &Context,
+    mode: Mode,
+    wanted: &[(Key, Wanted)],
+    reads: Vec<Option<Read>>,
+    read_committed: bool,
+) -> Answer {
     let session_id = match mode {
         Mode::Full => 0,
         Mode::Created(id) | Mode::Incremental(id) => id,
@@ -28,7 +34,10 @@ pub fn lay_out(context: &Context, mode: Mode, wanted: &[(Key, Wanted)], reads: V
             .map(|(key, read)| {
                 moved |= read.error == ErrorCode::NotLeaderOrFollower;
                 context.core.shared.metrics.fetched_bytes.add(read.bytes as u64);
-                FetchPartition { data: describe(context, &key, &read), records: read.records }
+                let mut data = describe(context, &key, &read);
+                // Only those who read committed records are told which transactions to leave out: none yet.
+                data.aborted_transactions = read_committed.then(Vec::new);
+                FetchPartition { data, records: read.records }
             })
             .collect();
         if !partitions.is_empty() {

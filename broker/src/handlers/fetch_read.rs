@@ -164,10 +164,7 @@ fn prepare(core: &Core, item: &Item, read_committed: bool) -> Result<(Read, Plan
     if read.divergence.is_some() {
         return Ok((read, None));
     }
-    if let Err(code) = partition.check_offset(from) {
-        read.error = code;
-        return Ok((read, None));
-    }
+    partition.check_offset(from)?;
     let end = if read_committed { stable } else { high_watermark };
     let plan = (from < end).then(|| (Rc::clone(&partition.log), from, end));
     Ok((read, plan))

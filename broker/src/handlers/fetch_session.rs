@@ -93,7 +93,7 @@ impl FetchSessions {
 
     /// Makes a session of a full request; `None` where all slots are in recent use.
     pub fn create(&mut self, by_id: bool, wanted: &[(Key, Wanted)], now: Instant) -> Option<i32> {
-        if wanted.is_empty() || !self.make_room(now) {
+        if !self.make_room(now) {
             return None;
         }
         let id = self.next_id;

@@ -60,7 +60,7 @@ async fn fetch(context: Context, request: FetchRequest) -> Answer {
         context.peer.asks(owners);
     }
     gather(&context, &limits, by_owner, &mut reads).await;
-    fetch_answer::lay_out(&context, mode, &wanted, reads)
+    fetch_answer::lay_out(&context, mode, &wanted, reads, limits.read_committed)
 }
 
 /// What holds for a whole request.
@@ -109,6 +109,11 @@ fn open_session(context: &Context, request: FetchRequest) -> Result<(Mode, Vec<(
         })
         .collect();
     let all = sessions.update(id, epoch, by_id, named, &forgotten, now)?;
+    if all.is_empty() {
+        // A session of nothing is none, as Kafka's is none (`IncrementalFetchContext`).
+        sessions.close(id);
+        return Ok((Mode::Full, all));
+    }
     Ok((Mode::Incremental(id), all))
 }
 

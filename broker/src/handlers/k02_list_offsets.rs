@@ -9,11 +9,12 @@
 //! - v7 max timestamp (KIP-734), v8 earliest local (KIP-405), v9 latest tiered (KIP-1005)
 //! - v10 a timeout for remote storage, which there is none of
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
-use thalweg_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use thalweg_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, TopicName};
 use thalweg_protocol::{KafkaOffset, LeaderEpoch, TimestampMs};
 use thalweg_storage::types::GroupId;
 
@@ -36,6 +37,11 @@ struct Question {
     epoch: EpochCheck,
     read_committed: bool,
 }
+
+/// Timestamps with a meaning of their own, and the version from which on clients may ask for them. Kafka refuses them in
+/// older ones: such a client means something else.
+const SPECIAL: &[(i64, i16)] =
+    &[(LATEST, 1), (EARLIEST, 1), (MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (LATEST_TIERED, 9)];
 
 /// What was found; all -1 where nothing was.
 #[derive(Clone, Copy)]
@@ -61,9 +67,14 @@ pub async fn handle(context: Context, request: ListOffsetsRequest) -> ListOffset
         }
     }
     let mut answers = ask_owners(&context, &asked, find).await.into_iter();
+    let twice = asked_twice(&request);
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().zip(answers.by_ref()).map(|(partition, answer)| {
             let (code, found) = match answer {
+                _ if twice.contains(&(topic.name.clone(), partition.partition_index)) => {
+                    (ErrorCode::InvalidRequest, NOTHING)
+                }
+                Ok(_) if !is_served(partition.timestamp, context.version) => (ErrorCode::UnsupportedVersion, NOTHING),
                 Ok(found) => (ErrorCode::None, found),
                 Err(code) => (code, NOTHING),
             };
@@ -79,6 +90,19 @@ pub async fn handle(context: Context, request: ListOffsetsRequest) -> ListOffset
     });
     let topics = topics.collect();
     ListOffsetsResponse::default().with_topics(topics)
+}
+
+fn is_served(timestamp: i64, version: i16) -> bool {
+    timestamp >= 0 || SPECIAL.iter().any(|(special, from)| *special == timestamp && *from <= version)
+}
+
+fn asked_twice(request: &ListOffsetsRequest) -> HashSet<(TopicName, i32)> {
+    let mut seen = HashSet::new();
+    let all = request
+        .topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.clone(), partition.partition_index)));
+    all.filter(|one| !seen.insert(one.clone())).collect()
 }
 
 async fn find(core: Rc<Core>, group: GroupId, question: Question) -> Result<Found, ErrorCode> {

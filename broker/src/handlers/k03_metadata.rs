@@ -10,6 +10,7 @@
 //! - v10 has topic ids, v12 asks by id (KIP-516)
 //! - v13 has a top-level error code
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use thalweg_protocol::StrBytes;
@@ -79,7 +80,9 @@ async fn find_all(context: &Context, wanted: &[MetadataRequestTopic], may_create
         Default::default()
     };
     let image = context.core.image();
-    wanted.iter().map(|topic| find(&image, topic, &failed)).collect()
+    let mut answered = HashSet::new();
+    let once = wanted.iter().filter(|topic| answered.insert((&topic.name, topic.topic_id)));
+    once.map(|topic| find(&image, topic, &failed)).collect()
 }
 
 /// The name that is asked for, if a topic is asked for by name: with an id, clients leave the name null or empty.

@@ -6,7 +6,7 @@
 //! - v5 adds messages
 //! - v6 takes names or ids (KIP-516)
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
@@ -27,22 +27,47 @@ pub async fn handle(context: Context, request: DeleteTopicsRequest) -> DeleteTop
     };
     let mut results = Vec::with_capacity(wanted.len());
     let mut doomed = Vec::new();
-    let mut seen = BTreeSet::new();
+    // What is named twice is a mistake, and nothing of it is deleted: which of the two was meant?
+    let mut found: Vec<Found> = Vec::with_capacity(wanted.len());
+    let mut times: HashMap<(Option<TopicName>, Uuid), usize> = HashMap::new();
     for (name, id) in wanted {
-        match find(&context, name.as_ref(), id) {
-            Ok((name, id)) if seen.insert(id) => {
+        let one = find(&context, name.as_ref(), id).map_err(|refused| (name, id, refused));
+        *times.entry(one.subject()).or_default() += 1;
+        found.push(one);
+    }
+    for one in found {
+        match (times.remove(&one.subject()), one) {
+            // Answered already, where it was named first.
+            (None, _) => {}
+            (Some(1), Ok((name, id))) => {
                 doomed.push((results.len(), id));
                 results.push(DeletableTopicResult::default().with_name(Some(name)).with_topic_id(id));
             }
-            Ok((name, id)) => {
-                let refused = Refused::new(ErrorCode::InvalidRequest, "Duplicate topic.");
-                results.push(failure(Some(name), id, refused));
+            (Some(1), Err((name, id, refused))) => results.push(failure(name, id, refused)),
+            (Some(_), one) => {
+                let (name, id) = one.subject();
+                results.push(failure(name, id, Refused::new(ErrorCode::InvalidRequest, "Duplicate topic.")));
             }
-            Err(refused) => results.push(failure(name, id, refused)),
         }
     }
     delete(&context, &doomed, &mut results).await;
     DeleteTopicsResponse::default().with_responses(results)
+}
+
+/// A topic that is there, or what was asked for and why it cannot be deleted.
+type Found = Result<(TopicName, Uuid), (Option<TopicName>, Uuid, Refused)>;
+
+trait Subject {
+    fn subject(&self) -> (Option<TopicName>, Uuid);
+}
+
+impl Subject for Found {
+    fn subject(&self) -> (Option<TopicName>, Uuid) {
+        match self {
+            Ok((name, id)) => (Some(name.clone()), *id),
+            Err((name, id, _)) => (name.clone(), *id),
+        }
+    }
 }
 
 async fn delete(context: &Context, doomed: &[(usize, Uuid)], results: &mut [DeletableTopicResult]) {

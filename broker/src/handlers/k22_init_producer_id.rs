@@ -29,8 +29,10 @@ pub async fn handle(context: Context, request: InitProducerIdRequest) -> InitPro
 }
 
 async fn produce_id(context: &Context, request: &InitProducerIdRequest) -> Result<(i64, i16), ErrorCode> {
-    if request.transactional_id.is_some() {
-        return Err(ErrorCode::CoordinatorNotAvailable);
+    match &request.transactional_id {
+        Some(id) if id.0.is_empty() => return Err(ErrorCode::InvalidRequest),
+        Some(_) => return Err(ErrorCode::CoordinatorNotAvailable),
+        None => {}
     }
     let (id, epoch) = (request.producer_id.0, request.producer_epoch);
     if (id == -1) != (epoch == -1) || id < -1 || epoch < -1 {

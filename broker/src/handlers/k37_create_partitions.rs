@@ -20,7 +20,8 @@ pub async fn handle(context: Context, request: CreatePartitionsRequest) -> Creat
     let duplicates: HashSet<_> =
         request.topics.iter().filter(|topic| !names.insert(&topic.name)).map(|topic| topic.name.clone()).collect();
     let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
+    let mut answered = HashSet::new();
+    for topic in request.topics.iter().filter(|topic| answered.insert(&topic.name)) {
         let done = if duplicates.contains(&topic.name) {
             Err(Refused::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
         } else {

@@ -14,14 +14,19 @@ use crate::dispatch::Context;
 
 /// The endpoint type of brokers.
 const BROKERS: i8 = 1;
+/// That of controllers.
+const CONTROLLERS: i8 = 2;
 
 pub async fn handle(context: Context, request: DescribeClusterRequest) -> DescribeClusterResponse {
     if context.version >= 1 && request.endpoint_type != BROKERS {
+        let (code, message) = if request.endpoint_type == CONTROLLERS {
+            (ErrorCode::MismatchedEndpointType, "The request was sent to an endpoint of the wrong type.")
+        } else {
+            (ErrorCode::UnsupportedEndpointType, "This endpoint type is not supported yet.")
+        };
         return DescribeClusterResponse::default()
-            .with_error_code(ErrorCode::MismatchedEndpointType.code())
-            .with_error_message(Some(StrBytes::from_static_str(
-                "The request was sent to an endpoint of the wrong type.",
-            )))
+            .with_error_code(code.code())
+            .with_error_message(Some(StrBytes::from_static_str(message)))
             .with_endpoint_type(BROKERS);
     }
     let brokers = topics::endpoints(&context).map(|topics::BrokerAddress { node, host, port, rack }| {

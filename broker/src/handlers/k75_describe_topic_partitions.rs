@@ -2,7 +2,7 @@
 //!
 //! Behaviour: topics in order of their names, as many partitions as the request and
 //! `max.request.partition.size.limit` allow; what did not fit begins at
-//! the cursor of the answer. With no topics named, all of them.
+//! the cursor of the answer. With no topics named, all of them. A cursor must be at one of the topics asked for.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +29,10 @@ pub async fn handle(context: Context, request: DescribeTopicPartitionsRequest) -
     } else {
         request.topics.iter().map(|topic| topic.name.0.to_string()).collect()
     };
+    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < 0 || !names.contains(&from)) {
+        let refused = names.iter().map(|name| refused(name, ErrorCode::InvalidRequest));
+        return DescribeTopicPartitionsResponse::default().with_topics(refused.collect());
+    }
     let most = context.core.config().max_request_partition_size_limit;
     let mut room = usize::try_from(request.response_partition_limit).unwrap_or(most).clamp(1, most);
     let mut described = Vec::new();
@@ -65,6 +69,10 @@ fn unknown(name: &str) -> DescribeTopicPartitionsResponseTopic {
         Ok(()) => ErrorCode::UnknownTopicOrPartition,
         Err(_) => ErrorCode::InvalidTopicException,
     };
+    refused(name, code)
+}
+
+fn refused(name: &str, code: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic::default()
         .with_error_code(code.code())
         .with_name(Some(topics::wire(name)))

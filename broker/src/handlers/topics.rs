@@ -54,7 +54,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         Err("the empty string is not allowed".to_owned())
     } else if name == "." || name == ".." {
-        Err(format!("'{name}' is not allowed: '.' and '..' name directories"))
+        Err(format!("'{name}' is not allowed"))
     } else if name.len() > TOPIC_NAME_LENGTH_MAX {
         Err(format!("the length of '{name}' is longer than the max allowed length {TOPIC_NAME_LENGTH_MAX}"))
     } else if !name.bytes().all(legal) {
