@@ -44,8 +44,16 @@ pub struct StoreConfig {
     pub open_files_max: usize,
     /// What recovered logs obey until `PartitionLog::set_config`.
     pub log_config: LogConfig,
-    /// `producer.id.expiration.ms`
+    /// Committed bytes of a log that make it worth flushing.
+    pub flush_bytes: usize,
+    /// The largest piece read ahead of a sequential reader.
+    pub read_ahead_bytes: usize,
+    /// `producer.id.expiration.ms`, until [`Store::set_producer_id_expiration`].
     pub producer_id_expiration_ms: i64,
+    /// `producer.id.expiration.check.interval.ms`
+    pub producer_id_expiration_check_interval_ms: i64,
+    /// `log.initial.task.delay.ms`: from the start to the first look for what retention lets go.
+    pub initial_task_delay_ms: i64,
     /// `log.retention.check.interval.ms`
     pub retention_check_interval_ms: i64,
     /// Replaces every budget, in tests.
@@ -61,7 +69,11 @@ impl Default for StoreConfig {
             cache_bytes: 192 << 20,
             open_files_max: CoreLimits::default().open_files_max,
             log_config: LogConfig::default(),
+            flush_bytes: CoreLimits::default().flush_bytes,
+            read_ahead_bytes: CoreLimits::default().read_ahead_bytes,
             producer_id_expiration_ms: 86_400_000,
+            producer_id_expiration_check_interval_ms: 600_000,
+            initial_task_delay_ms: 30_000,
             retention_check_interval_ms: 300_000,
             limits: None,
         }
@@ -73,6 +85,8 @@ impl StoreConfig {
     fn limits(&self) -> CoreLimits {
         self.limits.unwrap_or(CoreLimits {
             open_files_max: self.open_files_max,
+            flush_bytes: self.flush_bytes,
+            read_ahead_bytes: self.read_ahead_bytes,
             tail_cache_bytes: self.cache_bytes / 3 * 2,
             read_cache_bytes: self.cache_bytes / 3,
             ..CoreLimits::default()
@@ -101,7 +115,10 @@ struct Inner {
     closing: Cell<bool>,
     /// Bytes persisted since the fill of the write-ahead log was looked at.
     unchecked_bytes: Cell<usize>,
-    retention_checked: Cell<TimestampMs>,
+    producer_id_expiration_ms: Cell<i64>,
+    /// When the background next looks at producers, and at what retention lets go.
+    producers_due: Cell<TimestampMs>,
+    retention_due: Cell<TimestampMs>,
 }
 
 /// Bytes appended before the fill of the write-ahead log is looked at again.
@@ -193,6 +210,11 @@ impl Store {
         let sequence = self.inner.wal.append(&WalRecord::Remove { group });
         self.inner.deleter.remove_log(log, sequence);
         self.inner.shared.work.give();
+    }
+
+    /// Producers that wrote nothing for this long are forgotten from now on.
+    pub fn set_producer_id_expiration(&self, expiration_ms: i64) {
+        self.inner.producer_id_expiration_ms.set(expiration_ms);
     }
 
     /// A write found no space since the last one that succeeded: producers are to be refused.

@@ -43,14 +43,15 @@ impl PartitionLog {
     pub fn try_append(&mut self, entry: LogEntry) -> Result<(), AppendError> {
         let header = self.check_append(&entry)?;
         self.truncate(entry.index);
-        let base_offset = self.next_offset();
+        let (base_offset, is_batch) = (self.next_offset(), header.is_some());
         let next_offset = header.map_or(base_offset, |header| header.next_offset());
         let undo = header.and_then(|header| self.producers.record(&header));
         self.terms.note(entry.term, entry.index, base_offset);
         let entry = TailEntry { entry, base_offset, next_offset, undo };
         add(&self.shared.memory.unflushed_bytes, entry.size_bytes());
         self.tail.push(entry);
-        self.disk_state.incomplete = true;
+        // No file tells of Raft-only entries, and of terms only those that have records.
+        self.disk_state.incomplete |= is_batch;
         self.assert_order();
         Ok(())
     }

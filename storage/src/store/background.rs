@@ -8,7 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use thalweg_protocol::TimestampMs;
 
 use super::checkpoint::IN_FLIGHT_MAX;
-use super::open::wall_clock;
+use super::open::{after, wall_clock};
 use super::{Inner, Store};
 use crate::error::StorageError;
 use crate::log::{FlushMode, LogRef, flush};
@@ -71,8 +71,12 @@ impl Store {
         let inner = &self.inner;
         inner.shared.set_now(now);
         self.work().await?;
-        if now.0 - inner.retention_checked.get().0 >= inner.config.retention_check_interval_ms {
-            inner.retention_checked.set(now);
+        if now >= inner.producers_due.get() {
+            inner.producers_due.set(after(now, inner.config.producer_id_expiration_check_interval_ms));
+            self.expire_producers(now).await;
+        }
+        if now >= inner.retention_due.get() {
+            inner.retention_due.set(after(now, inner.config.retention_check_interval_ms));
             self.check_retention(now).await?;
         }
         inner.deleter.sweep(inner, now).await?;

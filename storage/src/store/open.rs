@@ -41,7 +41,11 @@ impl Store {
         let wal =
             Wal::open(Rc::clone(&shared.disk), config.wal.clone(), from, &mut |_, record| replay.apply(record)).await?;
         let replayed = replay.finish(&config)?;
+        let now = wall_clock();
         let inner = Inner {
+            producer_id_expiration_ms: Cell::new(config.producer_id_expiration_ms),
+            producers_due: Cell::new(after(now, config.producer_id_expiration_check_interval_ms)),
+            retention_due: Cell::new(after(now, config.initial_task_delay_ms)),
             config,
             shared,
             wal,
@@ -50,7 +54,6 @@ impl Store {
             deleter: Deleter::default(),
             closing: Cell::new(false),
             unchecked_bytes: Cell::new(0),
-            retention_checked: Cell::new(wall_clock()),
         };
         for log in replayed.removed {
             inner.deleter.remove_log(log, WalSequence::ZERO);
@@ -72,6 +75,10 @@ fn recovered(log: LogRef) -> RecoveredGroup {
 pub(super) fn wall_clock() -> TimestampMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     TimestampMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+pub(super) fn after(now: TimestampMs, delay_ms: i64) -> TimestampMs {
+    TimestampMs(now.0.saturating_add(delay_ms))
 }
 
 /// A checkpoint's file, if there is one.
@@ -108,7 +115,9 @@ impl Replay {
         let Some(file) = read_checkpoint(self.shared.disk.as_ref(), &path).await? else { return Ok(WalSequence::ZERO) };
         let (head, logs) = checkpoint_file::decode(&path, &file, &self.log_config, &self.shared)?;
         check_core(&head, config, &path)?;
+        let complete = config.files_complete_up_to(self.shared.disk.as_ref()).await == Some(head.sequence);
         self.logs = logs.into_iter().map(|log| (log.group, log)).collect();
+        self.logs.values_mut().for_each(|log| log.disk_state.incomplete = !complete);
         Ok(head.sequence)
     }
 

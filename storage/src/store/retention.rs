@@ -9,13 +9,20 @@ use crate::log::{LogRef, enforce_retention};
 use crate::wal::WalRecord;
 
 impl Store {
-    /// Deletes what retention lets go, and forgets idle producers, in every log.
+    /// Forgets idle producers, in every log.
+    pub async fn expire_producers(&self, now: TimestampMs) {
+        for log in self.logs() {
+            log.borrow_mut().expire_producers(now, self.inner.producer_id_expiration_ms.get());
+            yield_now().await;
+        }
+    }
+
+    /// Deletes what retention lets go, in every log.
     ///
     /// # Errors
     /// As [`Store::run`].
     pub async fn check_retention(&self, now: TimestampMs) -> Result<(), StorageError> {
         for log in self.logs() {
-            log.borrow_mut().expire_producers(now, self.inner.config.producer_id_expiration_ms);
             match self.check_retention_of(&log, now).await {
                 Err(error) if error.is_disk_full() => self.inner.note_error(&error),
                 result => result?,

@@ -359,3 +359,61 @@ fn a_clean_shutdown_leaves_partitions_without_data_alone() {
     let again = Running::open(&sim);
     assert_eq!(again.store.log(GroupId(1)).unwrap().borrow().last_index(), RaftIndex(1));
 }
+
+#[test]
+fn a_clean_shutdown_completes_only_files_that_changed() {
+    let sim = SimDisk::new(1);
+    let snapshot = Path::new("/data/t-1/00000000000000000020.snapshot");
+    let mut running = Running::open(&sim);
+    fill(&mut running, 1, 10, 100);
+    running.close();
+    assert!(sim.content(snapshot).is_some());
+    // As after every start: the leader's entry of its own term, and nothing else.
+    let mut again = Running::open(&sim);
+    let log = again.store.log(GroupId(1)).unwrap();
+    let entry = noop(&log, 1);
+    again.store.persist_entry(GroupId(1), entry);
+    again.settle();
+    log.borrow_mut().commit(RaftIndex(11));
+    again.run(sim.disk().remove_file(snapshot)).unwrap();
+    drop(log);
+    again.close();
+    assert!(sim.content(snapshot).is_none(), "left alone");
+    // A crash behind a later checkpoint: nobody completed the files of that one.
+    let mut crashed = Running::open(&sim);
+    fill(&mut crashed, 1, 1, 100);
+    let store = crashed.store.clone();
+    crashed.run(store.checkpoint()).unwrap();
+    drop((crashed, store));
+    Running::open(&sim).close();
+    assert!(sim.content(Path::new("/data/t-1/00000000000000000022.snapshot")).is_some());
+}
+
+#[test]
+fn the_background_keeps_its_own_times_for_retention_and_for_producers() {
+    let sim = SimDisk::new(1);
+    let settings = StoreConfig {
+        initial_task_delay_ms: 10_000,
+        retention_check_interval_ms: 50_000,
+        producer_id_expiration_check_interval_ms: 30_000,
+        ..config()
+    };
+    let mut running = Running::try_open(&sim, settings).unwrap();
+    let log = fill(&mut running, 1, 200, 500);
+    log.borrow_mut().set_config(LogConfig { retention_bytes: 60 << 10, ..log_config() });
+    let store = running.store.clone();
+    store.set_producer_id_expiration(1);
+    let began = crate::store::open::wall_clock();
+    let mut seen = Vec::new();
+    for seconds in [5, 15, 25, 35, 55, 75] {
+        if seconds == 25 {
+            log.borrow_mut().set_config(LogConfig { retention_bytes: 1, ..log_config() });
+        }
+        running.run(store.tick(TimestampMs(began.0 + seconds * 1000))).unwrap();
+        let log = log.borrow();
+        seen.push((log.segments.len(), log.producers().len()));
+    }
+    let (all, some, least) = (seen[0].0, seen[1].0, seen[5].0);
+    assert!(all > some && some > least, "{seen:?}");
+    assert_eq!(seen, [(all, 1), (some, 1), (some, 1), (some, 0), (some, 0), (least, 0)]);
+}
