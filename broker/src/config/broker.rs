@@ -111,6 +111,8 @@ impl ReplicationFactor {
 
 /// Share of the memory budget that requests in progress may take; the rest is for what the cores keep of the log.
 const REQUEST_SHARE: usize = 2;
+/// Share of the memory budget that answers to fetches may take.
+const FETCH_SHARE: usize = 8;
 /// Share of the memory budget that may be waiting for the write-ahead log.
 const UNWRITTEN_SHARE: usize = 8;
 
@@ -151,6 +153,11 @@ impl Config {
         let budget = self.memory_bytes / REQUEST_SHARE;
         let budget = self.queued_max_request_bytes.map_or(budget, |queued| queued.min(budget));
         (budget / cores.max(1)).max(1)
+    }
+
+    /// Bytes of answers to fetches that each of `cores` may hold.
+    pub fn fetch_memory_bytes_per_core(&self, cores: usize) -> usize {
+        self.memory_bytes / FETCH_SHARE / cores.max(1)
     }
 
     /// Bytes that may wait for each core's write-ahead log before its connections are not read any more.

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::fetch_read::{Item, Order, Read, execute, refused};
 use super::fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Key, Mode, Wanted};
-use super::{fetch_answer, topics};
+use super::{fetch_answer, fetch_memory, topics};
 use crate::dispatch::{Answer, Context, decode};
 use crate::reactor::CoreId;
 
@@ -59,8 +59,11 @@ async fn fetch(context: Context, request: FetchRequest) -> Answer {
     if mode == Mode::Full {
         context.peer.asks(owners);
     }
-    gather(&context, &limits, by_owner, &mut reads).await;
-    fetch_answer::lay_out(&context, mode, &wanted, reads, limits.read_committed)
+    let memory = &context.core.fetch_memory;
+    let size_max_bytes = memory.wait(deadline).await.min(limits.size_max_bytes);
+    gather(&context, &Limits { size_max_bytes, ..limits }, by_owner, &mut reads).await;
+    let held = memory.hold(&mut reads);
+    fetch_memory::until_sent(fetch_answer::lay_out(&context, mode, &wanted, reads, limits.read_committed), held)
 }
 
 /// What holds for a whole request.

@@ -3,6 +3,7 @@
 pub mod configs;
 pub mod creation;
 pub mod fetch_answer;
+pub mod fetch_memory;
 pub mod fetch_read;
 pub mod fetch_session;
 pub mod groups;

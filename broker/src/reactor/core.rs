@@ -19,6 +19,7 @@ use super::signal::Signal;
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::coordinator::Coordinators;
+use crate::handlers::fetch_memory::FetchMemory;
 use crate::handlers::fetch_read::Watch;
 use crate::handlers::fetch_session::FetchSessions;
 use crate::metadata::ClusterImage;
@@ -74,6 +75,8 @@ pub struct Core {
     pub request_memory: Budget,
     /// The same for requests of more than [`crate::limits::LARGE_FRAME_BYTES`].
     pub large_request_memory: Budget,
+    /// Bytes of answers to fetches that were not taken by their clients yet.
+    pub fetch_memory: FetchMemory,
     pub(crate) mesh: Mesh,
     pub(crate) raft: RefCell<MultiRaft>,
     pub(crate) partitions: RefCell<HashMap<GroupId, PartitionRef>>,

@@ -113,6 +113,7 @@ fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core 
         coordinators: crate::coordinator::Coordinators::default(),
         controller: (id == CoreId::FIRST).then(Controller::default),
         request_memory: Budget::new(config.request_memory_bytes_per_core(shared.cores) / 2),
+        fetch_memory: crate::handlers::fetch_memory::FetchMemory::new(config.fetch_memory_bytes_per_core(shared.cores)),
         large_request_memory: Budget::new(config.request_memory_bytes_per_core(shared.cores) / 2),
         mesh,
         raft: RefCell::new(raft),
