@@ -47,10 +47,18 @@ impl Config {
             },
             cache_bytes: self.memory_bytes / CACHE_SHARE / cores.max(1),
             log_config: self.log_config_unattached(),
-            producer_id_expiration_ms: milliseconds(self.producer_id_expiration),
+            flush_bytes: self.segment_flush_bytes,
+            read_ahead_bytes: self.read_ahead_bytes,
+            producer_id_expiration_ms: self.producer_id_expiration_ms(),
+            producer_id_expiration_check_interval_ms: milliseconds(self.producer_id_expiration_check_interval),
+            initial_task_delay_ms: milliseconds(self.log_initial_task_delay),
             retention_check_interval_ms: milliseconds(self.log_retention_check_interval),
             ..StoreConfig::default()
         }
+    }
+
+    pub fn producer_id_expiration_ms(&self) -> i64 {
+        milliseconds(self.producer_id_expiration)
     }
 
     /// What a log obeys until its topic is known: nothing is deleted. The controller's own log stays like that for good, as

@@ -47,7 +47,7 @@ impl Core {
         if serves != Some(true) {
             return Err(ErrorCode::NotCoordinator);
         }
-        let shard = GroupShard::new(self.group_config(), uuid::Uuid::new_v4().as_u64_pair().1);
+        let shard = GroupShard::new(self.group_config(group), uuid::Uuid::new_v4().as_u64_pair().1);
         let (hosted, queue) = self.coordinators.host(group, shard);
         thalweg_reactor::spawn(Rc::clone(self).load_shard(Rc::clone(&hosted), queue)).detach();
         Ok(hosted)
@@ -130,7 +130,20 @@ impl Core {
         }
     }
 
-    fn group_config(&self) -> GroupConfig {
+    /// The settings of the partition's topic may be others now.
+    pub(super) fn reconfigure_shard(&self, group: GroupId) {
+        if let Some(hosted) = self.coordinators.get(group) {
+            hosted.shard.borrow_mut().set_batch_size_max(self.batch_size_max_bytes(group));
+        }
+    }
+
+    /// What the topic takes: `max.message.bytes` of `__consumer_offsets`.
+    fn batch_size_max_bytes(&self, group: GroupId) -> usize {
+        let of_topic = self.with_partition(group, |partition| partition.config.max_message_bytes);
+        of_topic.unwrap_or(GroupConfig::default().batch_size_max_bytes)
+    }
+
+    fn group_config(&self, group: GroupId) -> GroupConfig {
         let config = &self.shared.config;
         GroupConfig {
             session_timeout_ms_min: config.group_min_session_timeout_ms,
@@ -140,6 +153,7 @@ impl Core {
             offset_metadata_size_max_bytes: config.offset_metadata_max_bytes,
             offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
             offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+            batch_size_max_bytes: self.batch_size_max_bytes(group),
             ..GroupConfig::default()
         }
     }

@@ -89,6 +89,7 @@ impl Core {
             Ok(config) => drop(self.live_config.replace(Arc::new(config))),
             Err(error) => return tracing::error!(%error, "a broker setting cannot be taken over"),
         }
+        self.store.set_producer_id_expiration(self.config().producer_id_expiration_ms());
         for topic in image.topics.values() {
             self.reconfigure(topic);
         }
@@ -175,6 +176,7 @@ impl Core {
         for (topic, index) in self.mine(topic, 0) {
             if let Some(info) = topic.partition(index) {
                 self.with_partition(info.group, |partition| partition.attach(&topic, &self.config()));
+                self.reconfigure_shard(info.group);
             }
         }
     }

@@ -83,6 +83,7 @@ fn kafkas_own_file_is_taken_and_what_means_nothing_is_named_once() {
     let named: Vec<(String, &str)> =
         loaded.warnings.iter().map(|it| (it.origin.to_string(), it.key.as_str())).collect();
     let expected = [
+        (3, "controller.quorum.bootstrap.servers"),
         (5, "inter.broker.listener.name"),
         (9, "num.network.threads"),
         (10, "num.io.threads"),

@@ -35,6 +35,11 @@ pub struct GroupShard {
 }
 
 impl GroupShard {
+    /// The largest batch that its log takes from now on.
+    pub fn set_batch_size_max(&mut self, bytes: usize) {
+        self.cx.config.batch_size_max_bytes = bytes;
+    }
+
     /// An empty shard that is loading. `seed` makes its member ids: it must come from a good random source, and be
     /// another one each time.
     #[must_use]
