@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -69,6 +69,7 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
         metrics: Metrics::new(config.cores),
         ready: AtomicBool::new(false),
         stopping: AtomicBool::new(false),
+        drained_cores: AtomicUsize::new(0),
         admission: Admission::new(config.cores),
         config,
     });

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use thalweg_reactor::sleep;
 
 use super::fetch_read::Read;
 use crate::dispatch::Answer;
+use crate::reactor::sleep;
 
 /// Share of a core's memory that a single answer may take.
 const ANSWER_SHARE: usize = 4;

@@ -118,7 +118,7 @@ async fn run(core: Rc<Core>, peer: Rc<Peer>, mut frames: Frames) -> Result<Left,
     // What was asked before the client closed its side, or the connection moves, is still answered.
     match (writer.await, to) {
         (Ok(Err(error)), _) => Err(Ended::Io(error)),
-        (Ok(Ok(())), Some(to)) => Ok(Left::Moves { to, stream: frames.stream.duplicate()?, received: frames.buffer }),
+        (Ok(Ok(())), Some(to)) => Ok(Left::Moves { to, stream: frames.stream.into_inner()?, received: frames.buffer }),
         _ => Ok(Left::Closed),
     }
 }
@@ -213,6 +213,9 @@ struct Frames {
 impl Frames {
     /// The four bytes before a frame; `None` where the client closed between frames.
     async fn prefix(&mut self, peer: &Peer) -> Result<Option<[u8; 4]>, Ended> {
+        if !self.buffer.is_empty() && peer.frame_began.get().is_none() {
+            peer.frame_began.set(Some(Instant::now()));
+        }
         while self.buffer.len() < 4 {
             if self.buffer.is_empty() {
                 // An idle connection holds little, and nothing of the frame before.

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use thalweg_protocol::{PartitionIndex, TimestampMs};
 use thalweg_raft::{MultiRaft, ReadyNumber};
+use thalweg_reactor::Task;
 use thalweg_storage::store::Store;
 use thalweg_storage::types::{GroupId, WalSequence};
 
@@ -78,6 +79,10 @@ pub struct Core {
     /// Bytes of answers to fetches that were not taken by their clients yet.
     pub fetch_memory: FetchMemory,
     pub(crate) mesh: Mesh,
+    /// What runs for the whole life of this core, and may append to its log.
+    pub(crate) background: RefCell<Vec<Task<()>>>,
+    /// The write-ahead log's own I/O, which ends after everything else.
+    pub(crate) log_io: Cell<Option<Task<()>>>,
     pub(crate) raft: RefCell<MultiRaft>,
     pub(crate) partitions: RefCell<HashMap<GroupId, PartitionRef>>,
     /// Raised when a group has something to be taken up by a turn.

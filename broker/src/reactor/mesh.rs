@@ -14,7 +14,7 @@ use std::task::Poll;
 use futures::channel::oneshot;
 use futures::future::{Either, LocalBoxFuture};
 use thalweg_reactor::queue::{Receiver, Sender, bounded};
-use thalweg_reactor::spawn;
+use thalweg_reactor::{spawn, yield_now};
 
 use super::core::{Core, CoreId};
 use super::signal::Signal;
@@ -23,6 +23,9 @@ use crate::limits::MESH_QUEUE_MESSAGES_MAX;
 type Reply = Box<dyn Any + Send>;
 type Job = Box<dyn FnOnce(Rc<Core>) -> LocalBoxFuture<'static, Reply> + Send>;
 type Notice = Box<dyn FnOnce(Rc<Core>) + Send>;
+
+/// Envelopes that a core takes from another before it looks at everything else.
+const TAKEN_BEFORE_YIELD: usize = 32;
 
 /// What travels between two cores.
 pub(crate) enum Envelope {
@@ -64,7 +67,8 @@ pub(crate) fn connect(cores: usize) -> Vec<Ends> {
 pub(crate) struct Mesh {
     me: CoreId,
     lanes: Vec<Lane>,
-    waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
+    /// Who waits for an answer, and of which core.
+    waiting: RefCell<HashMap<u64, (CoreId, oneshot::Sender<Reply>)>>,
     next_id: Cell<u64>,
 }
 
@@ -132,19 +136,24 @@ impl Mesh {
         }
     }
 
-    fn expect(&self) -> (u64, oneshot::Receiver<Reply>) {
+    fn expect(&self, from: CoreId) -> (u64, oneshot::Receiver<Reply>) {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let (sender, receiver) = oneshot::channel();
-        self.waiting.borrow_mut().insert(id, sender);
+        self.waiting.borrow_mut().insert(id, (from, sender));
         (id, receiver)
     }
 
     fn answered(&self, id: u64, value: Reply) {
-        if let Some(sender) = self.waiting.borrow_mut().remove(&id) {
+        if let Some((_, sender)) = self.waiting.borrow_mut().remove(&id) {
             // Whoever asked may have gone: a closed connection does not wait for its answers.
             let _ = sender.send(value);
         }
+    }
+
+    /// A core has ended: who waits for its answers is told.
+    fn gone(&self, core: CoreId) {
+        self.waiting.borrow_mut().retain(|_, (from, _)| *from != core);
     }
 }
 
@@ -165,7 +174,7 @@ impl Core {
             let local = job(Rc::clone(self));
             return Either::Left(async move { Ok(local.await) });
         }
-        let (id, receiver) = self.mesh.expect();
+        let (id, receiver) = self.mesh.expect(target);
         let job: Job = Box::new(move |core| {
             let running = job(core);
             Box::pin(async move { Box::new(running.await) as Reply })
@@ -187,24 +196,28 @@ impl Core {
         }
     }
 
-    /// Spawns what carries envelopes in and out of this core.
+    /// Carries envelopes in and out of this core.
     pub(crate) fn run_mesh(self: &Rc<Self>, receivers: Vec<Option<Receiver<Envelope>>>) {
         for (peer, receiver) in receivers.into_iter().enumerate() {
             let Some(mut receiver) = receiver else { continue };
             let core = Rc::clone(self);
-            spawn(async move {
+            self.in_background(async move {
+                let mut taken = 0_usize;
                 while let Some(envelope) = receiver.receive().await {
                     core.receive(CoreId(peer), envelope);
+                    taken += 1;
+                    if taken.is_multiple_of(TAKEN_BEFORE_YIELD) {
+                        yield_now().await;
+                    }
                 }
-            })
-            .detach();
+                core.mesh.gone(CoreId(peer));
+            });
             let core = Rc::clone(self);
-            spawn(async move {
+            self.in_background(async move {
                 if let Some(lane) = core.mesh.lanes.get(peer) {
                     lane.drain().await;
                 }
-            })
-            .detach();
+            });
         }
     }
 

@@ -22,7 +22,7 @@ pub use self::mesh::Stopping;
 pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;
 pub use self::start::{Node, rehome, start};
-pub use thalweg_reactor::within;
+pub use thalweg_reactor::{sleep, within};
 
 /// Ends the process at once: going on could lose or corrupt what was acknowledged. What is durable stays so.
 pub fn fatal(why: &str) -> ! {

@@ -18,6 +18,8 @@ pub struct Shared {
     pub ready: AtomicBool,
     /// Set when the process is to stop.
     pub stopping: AtomicBool,
+    /// Cores that have answered all they were asked, when the process is to stop.
+    pub drained_cores: AtomicUsize,
     pub admission: Admission,
 }
 

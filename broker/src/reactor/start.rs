@@ -116,6 +116,8 @@ fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core 
         fetch_memory: crate::handlers::fetch_memory::FetchMemory::new(config.fetch_memory_bytes_per_core(shared.cores)),
         large_request_memory: Budget::new(config.request_memory_bytes_per_core(shared.cores) / 2),
         mesh,
+        background: RefCell::default(),
+        log_io: Cell::default(),
         raft: RefCell::new(raft),
         partitions: RefCell::default(),
         turn: Signal::default(),
@@ -133,20 +135,25 @@ fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core 
 }
 
 impl Core {
-    /// Spawns what runs for the whole life of a core.
+    /// Runs a future for the whole life of this core: until it stops and closes its log.
+    pub(crate) fn in_background(&self, future: impl Future<Output = ()> + 'static) {
+        let task = spawn(future);
+        self.background.borrow_mut().push(task);
+    }
+
     fn run_background(self: &Rc<Self>) {
         let store = self.store.clone();
         let wal = store.wal().clone();
         let this = Rc::clone(self);
-        spawn(async move {
+        self.log_io.set(Some(spawn(async move {
             if let Err(error) = wal.run().await
                 && !this.shared.is_stopping()
             {
                 fatal(&format!("the write-ahead log of core {} failed: {error}", this.id.0));
             }
-        })
-        .detach();
+        })));
         let this = Rc::clone(self);
+        // The store closes itself, and its loop ends with that.
         spawn(async move {
             if let Err(error) = store.run().await
                 && !this.shared.is_stopping()
@@ -155,11 +162,11 @@ impl Core {
             }
         })
         .detach();
-        spawn(Rc::clone(self).run_turns()).detach();
-        spawn(Rc::clone(self).run_persisted()).detach();
-        spawn(Rc::clone(self).run_ticks()).detach();
-        spawn(Rc::clone(self).run_reconcile()).detach();
-        spawn(Rc::clone(self).run_housekeeping()).detach();
+        self.in_background(Rc::clone(self).run_turns());
+        self.in_background(Rc::clone(self).run_persisted());
+        self.in_background(Rc::clone(self).run_ticks());
+        self.in_background(Rc::clone(self).run_reconcile());
+        self.in_background(Rc::clone(self).run_housekeeping());
     }
 
     /// Opens what was found on disk, and on the first core the controller's group, new if need be.
@@ -187,7 +194,7 @@ impl Core {
         self.await_leaders(vec![GROUP]).await;
         self.load_controller().await;
         // Only now: an image of half the log would have the cores remove what the other half created.
-        spawn(Rc::clone(self).run_publisher()).detach();
+        self.in_background(Rc::clone(self).run_publisher());
         let register = Command::RegisterBroker {
             node_id: self.shared.config.node_id.0,
             endpoints: self.shared.config.endpoints(),
@@ -197,7 +204,7 @@ impl Core {
             fatal(&format!("this broker cannot register with the controller: {error}"));
         }
         for (index, listener) in listeners.into_iter().enumerate() {
-            spawn(net::run_accept(Rc::clone(self), listener, index)).detach();
+            self.in_background(net::run_accept(Rc::clone(self), listener, index));
         }
         self.shared.ready.store(true, Ordering::Release);
         tracing::info!(

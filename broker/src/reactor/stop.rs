@@ -1,6 +1,7 @@
 //! Stopping without losing anything, and the periodic chores of a core that serves.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
@@ -23,13 +24,25 @@ impl Core {
             self.wake_all_watches();
             thalweg_reactor::sleep(DRAIN_INTERVAL).await;
         }
+        // Another core's requests may still need this one.
+        self.shared.drained_cores.fetch_add(1, Ordering::AcqRel);
+        while self.shared.drained_cores.load(Ordering::Acquire) < self.shared.cores
+            && began.elapsed() < DRAIN_TIME_MAX * 2
+        {
+            thalweg_reactor::sleep(DRAIN_INTERVAL).await;
+        }
         self.connections.close_all();
         self.take_turn();
+        // Nobody appends any more.
+        self.background.take();
         if let Err(error) = self.store.close().await {
             tracing::error!(
                 core = self.id.0,
                 "the log could not be closed cleanly, the next start will recover it: {error}"
             );
+        }
+        if let Some(log_io) = self.log_io.take() {
+            log_io.await;
         }
     }
 

@@ -62,16 +62,17 @@ impl Local {
 
     /// Runs tasks until `done` says so.
     fn run_until(&self, done: &Cell<bool>) -> io::Result<()> {
-        loop {
+        while !done.get() {
             for _ in 0..TASKS_PER_ROUND {
                 let Some(task) = self.next() else { break };
                 task.run();
-            }
-            if done.get() {
-                return Ok(());
+                if done.get() {
+                    return Ok(());
+                }
             }
             self.turn()?;
         }
+        Ok(())
     }
 
     fn next(&self) -> Option<Runnable> {
@@ -101,15 +102,17 @@ impl Local {
 
     /// Drops every task, which cancels their operations, and waits until the kernel uses none of their memory.
     fn shut_down(&self) {
-        let wakers: Vec<Waker> = self.alive.borrow().iter().map(|(_, waker)| waker.clone()).collect();
-        wakers.into_iter().for_each(Waker::wake);
-        self.take_inbox();
-        // A task's drop may wake or end others.
-        while let Some(task) = self.next() {
-            drop(task);
-            self.take_inbox();
-        }
         let began = Instant::now();
+        // Again and again: a task's drop may spawn or wake others, and another thread may be waking one just now.
+        while !self.alive.borrow().is_empty() && began.elapsed() < DRAIN_TIME_MAX {
+            let wakers: Vec<Waker> = self.alive.borrow().iter().map(|(_, waker)| waker.clone()).collect();
+            wakers.into_iter().for_each(Waker::wake);
+            self.take_inbox();
+            while let Some(task) = self.next() {
+                drop(task);
+                self.take_inbox();
+            }
+        }
         while self.ring.is_busy() && began.elapsed() < DRAIN_TIME_MAX {
             if self.ring.enter(Wait::For(Some(Duration::from_millis(10))), self.inbox.bell()).is_err() {
                 break;
@@ -296,7 +299,7 @@ mod tests {
     use super::*;
     use crate::file::File;
     use crate::ring::Completing;
-    use crate::{AlignedBuffer, sleep, unblock};
+    use crate::{sleep, unblock};
 
     /// What older kernels do is there on newer ones as well.
     #[test]
@@ -313,7 +316,7 @@ mod tests {
                 let file = File::new(file);
                 let mut read = 0;
                 for _ in 0..100 {
-                    read += file.read_at(0, AlignedBuffer::for_reading(8192)).await.unwrap().len();
+                    read += file.read_at(0, 8192).await.unwrap().len();
                     sleep(Duration::from_micros(50)).await;
                     read += unblock(|| 1).await;
                 }

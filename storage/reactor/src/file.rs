@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use crate::buffer::AlignedBuffer;
+use crate::buffer::{ALIGNMENT_BYTES, AlignedBuffer};
 use crate::executor::Local;
 use crate::ops::SharedFd;
 use crate::unblock;
@@ -33,12 +33,13 @@ impl File {
         (written.map(|written| written as usize), buffer)
     }
 
-    /// One read, which may be short, into the whole capacity of the buffer.
+    /// One read, which may be short, of as many bytes as fit whole pages around `len`.
     ///
     /// # Errors
     /// The kernel's.
-    pub async fn read_at(&self, position: u64, buffer: AlignedBuffer) -> io::Result<AlignedBuffer> {
-        let op = Local::current().ring.read(&self.fd, position, buffer);
+    pub async fn read_at(&self, position: u64, len: usize) -> io::Result<AlignedBuffer> {
+        let len = len.next_multiple_of(ALIGNMENT_BYTES);
+        let op = Local::current().ring.read(&self.fd, position, AlignedBuffer::for_reading(len), len);
         let (read, (_, mut buffer)) = op.await;
         let read = read? as usize;
         #[expect(unsafe_code, reason = "the kernel filled the buffer")]

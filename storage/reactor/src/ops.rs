@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use io_uring::{opcode, types};
 
 use crate::buffer::AlignedBuffer;
-use crate::ring::{Op, Ring};
+use crate::ring::{Gives, Op, Ring};
 
 /// A descriptor that stays open while an operation uses it.
 pub(crate) type SharedFd = Rc<OwnedFd>;
@@ -36,26 +36,27 @@ impl Ring {
         let len = rest.len().min(TRANSFER_MAX_BYTES) as u32;
         let entry = opcode::Write::new(fd(file), rest.as_ptr(), len).offset(position + skip as u64).build();
         // SAFETY: the memory is the buffer's own allocation, which does not move with it.
-        unsafe { self.submit(entry, (Rc::clone(file), buffer)) }
+        unsafe { self.submit(entry, (Rc::clone(file), buffer), Gives::Count) }
     }
 
-    /// Reads at `position` into the whole capacity of the buffer.
+    /// Reads up to `len` bytes at `position`, or as many as the buffer has room for.
     pub(crate) fn read(
         self: &Rc<Self>,
         file: &SharedFd,
         position: u64,
         mut buffer: AlignedBuffer,
+        len: usize,
     ) -> Op<(SharedFd, AlignedBuffer)> {
-        let len = buffer.capacity().min(TRANSFER_MAX_BYTES) as u32;
+        let len = buffer.capacity().min(len).min(TRANSFER_MAX_BYTES) as u32;
         let entry = opcode::Read::new(fd(file), buffer.as_mut_ptr(), len).offset(position).build();
         // SAFETY: the memory is the buffer's own allocation, which does not move with it.
-        unsafe { self.submit(entry, (Rc::clone(file), buffer)) }
+        unsafe { self.submit(entry, (Rc::clone(file), buffer), Gives::Count) }
     }
 
     pub(crate) fn fdatasync(self: &Rc<Self>, file: &SharedFd) -> Op<SharedFd> {
         let entry = opcode::Fsync::new(fd(file)).flags(types::FsyncFlags::DATASYNC).build();
         // SAFETY: it has no pointers.
-        unsafe { self.submit(entry, Rc::clone(file)) }
+        unsafe { self.submit(entry, Rc::clone(file), Gives::Count) }
     }
 
     /// Receives up to `room` bytes into the spare capacity behind what the buffer has; all of them, if `whole`.
@@ -71,7 +72,7 @@ impl Ring {
         let flags = if whole { libc::MSG_WAITALL } else { 0 };
         let entry = opcode::Recv::new(fd(socket), spare.as_mut_ptr().cast(), len).flags(flags).build();
         // SAFETY: the spare capacity is on the heap, belongs to this handle alone, and does not move with it.
-        unsafe { self.submit(entry, (Rc::clone(socket), buffer)) }
+        unsafe { self.submit(entry, (Rc::clone(socket), buffer), Gives::Count) }
     }
 
     pub(crate) fn send(self: &Rc<Self>, socket: &SharedFd, bytes: Bytes) -> Op<(SharedFd, Bytes)> {
@@ -79,7 +80,7 @@ impl Ring {
         let flags = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
         let entry = opcode::Send::new(fd(socket), bytes.as_ptr(), len).flags(flags).build();
         // SAFETY: the bytes are shared, immutable and do not move with their handle.
-        unsafe { self.submit(entry, (Rc::clone(socket), bytes)) }
+        unsafe { self.submit(entry, (Rc::clone(socket), bytes), Gives::Count) }
     }
 
     pub(crate) fn send_message(
@@ -90,7 +91,7 @@ impl Ring {
         let flags = (libc::MSG_WAITALL | libc::MSG_NOSIGNAL) as u32;
         let entry = opcode::SendMsg::new(fd(socket), &raw const message.header).flags(flags).build();
         // SAFETY: header and pieces are in the box, the pieces' bytes are shared and immutable: none moves with it.
-        unsafe { self.submit(entry, (Rc::clone(socket), message)) }
+        unsafe { self.submit(entry, (Rc::clone(socket), message), Gives::Count) }
     }
 
     /// The result is the new socket's descriptor. The listener must not be non-blocking.
@@ -98,7 +99,7 @@ impl Ring {
         let accept = opcode::Accept::new(fd(listener), std::ptr::null_mut(), std::ptr::null_mut());
         let entry = accept.flags(libc::SOCK_CLOEXEC).build();
         // SAFETY: it has no pointers.
-        unsafe { self.submit(entry, Rc::clone(listener)) }
+        unsafe { self.submit(entry, Rc::clone(listener), Gives::Descriptor) }
     }
 }
 

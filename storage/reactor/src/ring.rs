@@ -1,13 +1,14 @@
 //! One io_uring: operations go in, completions come out, and it is where a reactor sleeps.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell, UnsafeCell};
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ const COMPLETIONS_MAX: u32 = 4096;
 const OF_CANCEL: u64 = u64::MAX;
 const OF_BELL: u64 = u64::MAX - 1;
 const OF_MESSAGE: u64 = u64::MAX - 2;
+
+/// What the kernel reads the bells into. Nobody looks at it; being static, it outlives every ring.
+static BELL_COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Whether entering the kernel may sleep.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,8 +55,6 @@ pub(crate) struct Ring {
     ops: RefCell<Slab<Slot>>,
     /// Kept from one round to the next for its memory only.
     woken: RefCell<Vec<Waker>>,
-    /// What the kernel reads the bell into. Nobody looks at it.
-    bell_count: UnsafeCell<u64>,
     bell_armed: Cell<bool>,
     no_iowait: bool,
 }
@@ -62,11 +64,30 @@ enum Slot {
     Waiting(Option<Waker>),
     Done(i32),
     /// Nobody waits any more. What the kernel may still use is kept until it is done.
-    Abandoned {
-        _keep: Box<dyn Any>,
-    },
+    Abandoned(Kept, Gives),
     /// A message that is to wake another reactor.
     WakeUp(Arc<Inbox>),
+}
+
+type Kept = Box<dyn Any>;
+
+/// What the result of an operation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Gives {
+    Count,
+    /// A descriptor, which somebody must close.
+    Descriptor,
+}
+
+impl Gives {
+    /// Nobody takes this result.
+    #[expect(unsafe_code, reason = "the kernel gives a descriptor as a number")]
+    fn discard(self, result: i32) {
+        if self == Self::Descriptor && result >= 0 {
+            // SAFETY: the kernel has just opened it for an operation that nobody waits for.
+            drop(unsafe { OwnedFd::from_raw_fd(result) });
+        }
+    }
 }
 
 impl Ring {
@@ -98,7 +119,6 @@ impl Ring {
             uring: RefCell::new(uring),
             ops: RefCell::default(),
             woken: RefCell::default(),
-            bell_count: UnsafeCell::new(0),
             bell_armed: Cell::new(false),
             no_iowait,
         })
@@ -137,27 +157,35 @@ impl Ring {
     /// # Safety
     /// Every pointer in `entry` must stay valid for as long as `resources` lives, wherever that is moved to.
     #[expect(unsafe_code, reason = "the kernel is given pointers")]
-    pub(crate) unsafe fn submit<T: Unpin + 'static>(self: &Rc<Self>, entry: squeue::Entry, resources: T) -> Op<T> {
+    pub(crate) unsafe fn submit<T: Unpin + 'static>(
+        self: &Rc<Self>,
+        entry: squeue::Entry,
+        resources: T,
+        gives: Gives,
+    ) -> Op<T> {
         let key = self.ops.borrow_mut().insert(Slot::Waiting(None));
         // SAFETY: the caller's promise, and the op keeps `resources` until the completion.
         unsafe { self.push(entry.user_data(key as u64)) };
-        Op { ring: Rc::clone(self), key, resources: Some(resources) }
+        Op { ring: Rc::clone(self), key, resources: Some(resources), gives }
     }
 
     /// # Safety
     /// As for [`Ring::submit`].
     #[expect(unsafe_code, reason = "the kernel is given pointers")]
     unsafe fn push(&self, entry: squeue::Entry) {
-        let mut uring = self.uring.borrow_mut();
         loop {
+            let mut uring = self.uring.borrow_mut();
             // SAFETY: the caller's promise.
             if unsafe { uring.submission().push(&entry) }.is_ok() {
                 return;
             }
-            if let Err(error) = uring.submit()
-                && !is_passing(&error)
-            {
-                panic!("the ring takes no operations: {error}");
+            let submitted = uring.submit();
+            drop(uring);
+            match submitted {
+                Ok(_) => {}
+                // Older kernels take nothing more until there is room for completions.
+                Err(error) if is_passing(&error) => self.reap(),
+                Err(error) => panic!("the ring takes no operations: {error}"),
             }
         }
     }
@@ -215,13 +243,13 @@ impl Ring {
         if self.bell_armed.replace(true) {
             return;
         }
-        let read = opcode::Read::new(Fd(bell.as_raw_fd()), self.bell_count.get().cast(), size_of::<u64>() as u32);
-        // SAFETY: the counter is part of the ring, which a reactor leaves only when its thread ends; `Drop` closes it.
+        let read = opcode::Read::new(Fd(bell.as_raw_fd()), BELL_COUNT.as_ptr().cast(), size_of::<u64>() as u32);
+        // SAFETY: the counter is static.
         unsafe { self.push(read.build().user_data(OF_BELL)) };
     }
 
     fn reap(&self) {
-        let mut woken = self.woken.take();
+        let (mut woken, mut freed) = (self.woken.take(), Vec::new());
         {
             let mut uring = self.uring.borrow_mut();
             let mut ops = self.ops.borrow_mut();
@@ -229,24 +257,27 @@ impl Ring {
                 match done.user_data() {
                     OF_CANCEL | OF_MESSAGE => {}
                     OF_BELL => self.bell_armed.set(false),
-                    key => woken.extend(settle(&mut ops, key as usize, done.result())),
+                    key => settle(&mut ops, key as usize, done.result(), &mut woken, &mut freed),
                 }
             }
         }
-        // With nothing borrowed: a wake-up may itself use the ring.
+        // With nothing borrowed: a wake-up, or the end of what was kept, may itself use the ring.
+        drop(freed);
         woken.drain(..).for_each(Waker::wake);
         self.woken.replace(woken);
     }
 
     /// Nobody wants the result any more: the kernel is asked to stop, and keeps the memory until it has.
     #[expect(unsafe_code, reason = "an operation is pushed")]
-    fn abandon(&self, key: usize, resources: Box<dyn Any>) {
+    fn abandon(&self, key: usize, resources: Kept, gives: Gives) {
         let mut ops = self.ops.borrow_mut();
         match ops.get_mut(key) {
-            Some(slot @ Slot::Waiting(_)) => *slot = Slot::Abandoned { _keep: resources },
+            Some(slot @ Slot::Waiting(_)) => *slot = Slot::Abandoned(resources, gives),
             // It is done already.
             _ => {
-                ops.try_remove(key);
+                if let Some(Slot::Done(result)) = ops.try_remove(key) {
+                    gives.discard(result);
+                }
                 return;
             }
         }
@@ -256,25 +287,24 @@ impl Ring {
     }
 }
 
-/// Notes the result of an operation, and gives who waits for it.
-fn settle(ops: &mut Slab<Slot>, key: usize, result: i32) -> Option<Waker> {
+/// Notes the result of an operation: who waits for it is to be woken, what was kept for it is to be freed.
+fn settle(ops: &mut Slab<Slot>, key: usize, result: i32, woken: &mut Vec<Waker>, freed: &mut Vec<Kept>) {
     match ops.get_mut(key) {
-        Some(Slot::Abandoned { .. }) => drop(ops.remove(key)),
-        Some(Slot::WakeUp(_)) => {
-            if let Slot::WakeUp(inbox) = ops.remove(key)
-                && result < 0
-            {
-                inbox.ring_bell(); // or that reactor would sleep on
-            }
-        }
         Some(slot @ Slot::Waiting(_)) => {
             if let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Done(result)) {
-                return waker;
+                woken.extend(waker);
             }
         }
+        Some(Slot::Abandoned(..) | Slot::WakeUp(_)) => match ops.remove(key) {
+            Slot::Abandoned(kept, gives) => {
+                gives.discard(result);
+                freed.push(kept);
+            }
+            Slot::WakeUp(inbox) if result < 0 => inbox.ring_bell(), // or that reactor would sleep on
+            _ => {}
+        },
         Some(Slot::Done(_)) | None => debug_assert!(false, "operation {key} completed twice"),
     }
-    None
 }
 
 /// The sleep was interrupted, its time is over, or the kernel is short of something for now: the loop tries again.
@@ -287,6 +317,7 @@ pub(crate) struct Op<T: 'static> {
     ring: Rc<Ring>,
     key: usize,
     resources: Option<T>,
+    gives: Gives,
 }
 
 impl<T: Unpin + 'static> Future for Op<T> {
@@ -294,6 +325,7 @@ impl<T: Unpin + 'static> Future for Op<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        assert!(this.resources.is_some(), "an operation was polled after its end");
         let mut ops = this.ring.ops.borrow_mut();
         let result = match ops.get_mut(this.key) {
             Some(Slot::Done(result)) => *result,
@@ -303,7 +335,7 @@ impl<T: Unpin + 'static> Future for Op<T> {
                 }
                 return Poll::Pending;
             }
-            Some(Slot::Abandoned { .. } | Slot::WakeUp(_)) | None => panic!("an operation was polled after its end"),
+            Some(Slot::Abandoned(..) | Slot::WakeUp(_)) | None => panic!("an operation was polled after its end"),
         };
         ops.remove(this.key);
         drop(ops);
@@ -316,7 +348,7 @@ impl<T: Unpin + 'static> Future for Op<T> {
 impl<T: 'static> Drop for Op<T> {
     fn drop(&mut self) {
         if let Some(resources) = self.resources.take() {
-            self.ring.abandon(self.key, Box::new(resources));
+            self.ring.abandon(self.key, Box::new(resources), self.gives);
         }
     }
 }

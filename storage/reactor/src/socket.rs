@@ -49,12 +49,13 @@ impl Stream {
         Self { fd: Rc::new(stream.into()) }
     }
 
-    /// Another descriptor of the same connection, to be sent to another core. Operations under way go on here.
+    /// The connection itself, to be sent to another core.
     ///
     /// # Errors
-    /// The kernel's.
-    pub fn duplicate(&self) -> io::Result<TcpStream> {
-        Ok(TcpStream::from(self.fd.try_clone()?))
+    /// The kernel's, where operations are still under way and a second descriptor cannot be had.
+    pub fn into_inner(self) -> io::Result<TcpStream> {
+        let fd = Rc::try_unwrap(self.fd).or_else(|shared| shared.try_clone())?;
+        Ok(TcpStream::from(fd))
     }
 
     /// Receives up to `room` bytes behind what the buffer has, into capacity that it has already; with `whole` it waits for

@@ -164,26 +164,31 @@ async fn write(file: &File, position: u64, buffer: DmaBuffer) -> io::Result<()> 
     Ok(())
 }
 
-/// What was asked for lies in aligned memory; a read of one piece is not copied.
+/// Reads whole blocks around what was asked for. What comes in one piece, as nearly everything does, is not copied.
 async fn read(file: &File, position: u64, len: usize) -> io::Result<Bytes> {
     let skip = (position % BLOCK_SIZE_BYTES as u64) as usize;
     let aligned = position - skip as u64;
     let wanted = skip + len;
-    if wanted <= READ_SIZE_MAX_BYTES {
-        let piece = file.read_at(aligned, AlignedBuffer::for_reading(wanted)).await?;
-        let end = wanted.min(piece.len());
-        return Ok(Bytes::from_owner(piece).slice(skip.min(end)..end));
+    let first = file.read_at(aligned, wanted.min(READ_SIZE_MAX_BYTES)).await?;
+    if first.len() >= wanted || is_last(&first) {
+        let end = wanted.min(first.len());
+        return Ok(Bytes::from_owner(first).slice(skip.min(end)..end));
     }
-    let mut read = BytesMut::with_capacity(READ_SIZE_MAX_BYTES);
+    let mut read = BytesMut::from(first.as_slice());
     while read.len() < wanted {
         let size = (wanted - read.len()).min(READ_SIZE_MAX_BYTES);
-        let piece = file.read_at(aligned + read.len() as u64, AlignedBuffer::for_reading(size)).await?;
+        let piece = file.read_at(aligned + read.len() as u64, size).await?;
         let take = piece.len().min(wanted - read.len());
         read.extend_from_slice(piece.as_slice().get(..take).unwrap_or_default());
-        if !piece.len().is_multiple_of(BLOCK_SIZE_BYTES) || piece.is_empty() {
-            break; // the end of the file
+        if is_last(&piece) {
+            break;
         }
     }
     let skip = skip.min(read.len());
     Ok(read.freeze().slice(skip..))
+}
+
+/// A read that ends within a block ended at the end of the file; any other may only have been short.
+fn is_last(piece: &AlignedBuffer) -> bool {
+    piece.is_empty() || !piece.len().is_multiple_of(BLOCK_SIZE_BYTES)
 }
