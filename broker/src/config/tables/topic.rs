@@ -17,7 +17,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
     "compression.gzip.level": Int = Is("-1"), BetweenOr(1, 9, -1), Medium, ClusterWide, Used;
         "Effort of gzip where `compression.type` is `gzip`; -1 is gzip's own default."
     "compression.lz4.level": Int = Is("9"), Between(1, 17), Medium, ClusterWide, Used;
-        "Effort of LZ4 where `compression.type` is `lz4`. All levels compress as the default does, which is LZ4's fast mode in Kafka as well."
+        "Effort of LZ4 where `compression.type` is `lz4`. The default is LZ4's fast mode, all others its high-compression mode."
     "compression.zstd.level": Int = Is("3"), Between(-131_072, 22), Medium, ClusterWide, Used;
         "Effort of Zstandard where `compression.type` is `zstd`."
     "delete.retention.ms": Long = Is("86400000"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);

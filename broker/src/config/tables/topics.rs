@@ -24,7 +24,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
     "compression.gzip.level": Int = Is("-1"), BetweenOr(1, 9, -1), Medium, ClusterWide, Used;
         "Effort of gzip where batches are compressed here; -1 is gzip's own default."
     "compression.lz4.level": Int = Is("9"), Between(1, 17), Medium, ClusterWide, Used;
-        "Effort of LZ4 where batches are compressed here. All levels compress as the default does, which is LZ4's fast mode in Kafka as well."
+        "Effort of LZ4 where batches are compressed here. The default is LZ4's fast mode, all others its high-compression mode."
     "compression.zstd.level": Int = Is("3"), Between(-131_072, 22), Medium, ClusterWide, Used;
         "Effort of Zstandard where batches are compressed here."
     "message.max.bytes": Int = Is("1048588"), AtLeast(0), High, ClusterWide, Used;

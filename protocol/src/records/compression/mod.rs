@@ -83,7 +83,7 @@ impl fmt::Display for Compression {
 pub struct Codec {
     pub compression: Compression,
     /// In the codec's own scale (`compression.gzip.level`, `compression.lz4.level`, `compression.zstd.level`); `None`
-    /// is its default. LZ4 is always compressed at one speed, as its levels change effort only, never the format.
+    /// is its default.
     pub level: Option<i32>,
 }
 
@@ -215,7 +215,7 @@ enum Stream {
     None(Capped),
     Gzip(flate2::write::GzEncoder<Capped>),
     Snappy(Box<snappy::Writer<Capped>>),
-    Lz4(Box<lz4_flex::frame::FrameEncoder<Capped>>),
+    Lz4(Box<lz4::Writer<Capped>>),
     Zstd(zstd::stream::write::Encoder<'static, Capped>),
 }
 
@@ -235,7 +235,7 @@ impl Compressor {
             Compression::None => Ok(Stream::None(out)),
             Compression::Gzip => Ok(Stream::Gzip(flate2::write::GzEncoder::new(out, gzip_level(codec.level)))),
             Compression::Snappy => snappy::Writer::new(out).map(|writer| Stream::Snappy(Box::new(writer))),
-            Compression::Lz4 => Ok(Stream::Lz4(Box::new(lz4::writer(out)))),
+            Compression::Lz4 => lz4::Writer::new(codec.level, out).map(|writer| Stream::Lz4(Box::new(writer))),
             Compression::Zstd => {
                 let level = codec.level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
                 zstd::stream::write::Encoder::new(out, level).map(Stream::Zstd)
@@ -255,7 +255,7 @@ impl Compressor {
             Stream::None(out) => Ok(out),
             Stream::Gzip(encoder) => encoder.finish(),
             Stream::Snappy(writer) => writer.finish(),
-            Stream::Lz4(encoder) => encoder.finish().map_err(io::Error::other),
+            Stream::Lz4(writer) => writer.finish(),
             Stream::Zstd(encoder) => encoder.finish(),
         };
         out.map(|capped| capped.out).map_err(|error| decompress_error(self.codec, self.limit_bytes, &error))
