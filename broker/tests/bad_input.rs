@@ -104,7 +104,8 @@ fn behave(bootstrap: &str, over: &AtomicBool) -> i64 {
         let began = Instant::now();
         assert_eq!(records::produced(&mut client, "healthy", records::batch(b"healthy")), (0, rounds));
         let read = client.ask(12, &records::fetch("healthy"));
-        assert!(read.responses[0].partitions[0].records.as_ref().is_some_and(|records| !records.is_empty()));
+        let partition = &read.responses[0].partitions[0];
+        assert!(partition.records.as_ref().is_some_and(|records| !records.is_empty()), "round {rounds}: {partition:?}");
         assert!(began.elapsed() < Duration::from_secs(5), "a round took {:?}", began.elapsed());
         rounds += 1;
         std::thread::sleep(Duration::from_millis(20));

@@ -1,7 +1,7 @@
 //! Record batches that are none, and names that are none: Kafka's error codes, on connections that live on.
 
 use bytes::Bytes;
-use thalweg_protocol::messages::create_topics_request::CreatableTopic;
+use thalweg_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use thalweg_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use thalweg_protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest, TopicName};
@@ -36,7 +36,15 @@ pub fn fetch(topic: &str) -> FetchRequest {
 
 /// The code that one topic's creation is answered with.
 pub fn create(client: &mut Client, topic: &str) -> i16 {
-    let wanted = CreatableTopic::default().with_name(name(topic)).with_num_partitions(1).with_replication_factor(1);
+    // The records' timestamp is fixed and long past: retention must not take them.
+    let config = CreatableTopicConfig::default()
+        .with_name(StrBytes::from_static_str("retention.ms"))
+        .with_value(Some(StrBytes::from_static_str("-1")));
+    let wanted = CreatableTopic::default()
+        .with_name(name(topic))
+        .with_num_partitions(1)
+        .with_replication_factor(1)
+        .with_configs(vec![config]);
     let request = CreateTopicsRequest::default().with_topics(vec![wanted]).with_timeout_ms(10_000);
     client.ask(7, &request).topics[0].error_code
 }
