@@ -104,7 +104,7 @@ fn batch(value: &[u8]) -> Result<Bytes> {
 }
 
 /// Without acknowledgement there would be no latency to measure.
-fn parse_acks(text: &str) -> Result<i16, String> {
+pub(crate) fn parse_acks(text: &str) -> Result<i16, String> {
     match text {
         "-1" | "all" => Ok(-1),
         "1" => Ok(1),

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod latency;
+mod load;
 mod probe;
 mod ready;
 mod summary;
@@ -28,6 +29,8 @@ enum Command {
     Probe(probe::Args),
     /// Latency of one Produce request at a time over one connection
     Latency(latency::Args),
+    /// Records at a given rate, or as fast as the broker takes them
+    Run(load::Args),
     /// Create a topic and wait until every partition has a leader
     Topic(topic::Args),
     /// Wait until a broker serves, and say how long that took
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Probe(args) => probe::run(&args),
         Command::Latency(args) => latency::run(&args),
+        Command::Run(args) => load::run(&args),
         Command::Topic(args) => topic::run(&args),
         Command::Ready(args) => ready::run(&args),
         Command::Tables(args) => tables::run(&args),

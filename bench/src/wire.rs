@@ -12,6 +12,24 @@ use thalweg_protocol::{Decodable, Encodable, FrameLimits, HeaderVersion, Request
 /// Far above any answer to what is asked here: 10 000 partitions describe themselves in half a MiB.
 const LIMITS: FrameLimits = FrameLimits { request_size_max_bytes: 64 << 20 };
 
+/// A request with its size and header, ready to send.
+pub(crate) fn frame<Q: Request>(request: &Q, version: i16, correlation_id: i32) -> Result<Bytes> {
+    let header = RequestHeader::default()
+        .with_request_api_key(Q::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation_id)
+        .with_client_id(Some(StrBytes::from_static_str("thalweg-bench")));
+    let mut frame = BytesMut::new();
+    frame.put_i32(0);
+    header.encode(&mut frame, Q::header_version(version))?;
+    request.encode(&mut frame, version)?;
+    let size = i32::try_from(frame.len() - 4).context("the request is too large for a frame")?;
+    if let Some(prefix) = frame.first_chunk_mut::<4>() {
+        *prefix = size.to_be_bytes();
+    }
+    Ok(frame.freeze())
+}
+
 pub(crate) struct Connection {
     stream: TcpStream,
     peer: String,
@@ -47,18 +65,12 @@ impl Connection {
     /// The request with its size and header, ready to send.
     pub(crate) fn frame<Q: Request>(&mut self, request: &Q, version: i16) -> Result<Bytes> {
         self.correlation_id = self.correlation_id.wrapping_add(1);
-        let header = RequestHeader::default()
-            .with_request_api_key(Q::KEY)
-            .with_request_api_version(version)
-            .with_correlation_id(self.correlation_id)
-            .with_client_id(Some(StrBytes::from_static_str("thalweg-bench")));
-        let mut body = BytesMut::new();
-        header.encode(&mut body, Q::header_version(version))?;
-        request.encode(&mut body, version)?;
-        let mut frame = BytesMut::with_capacity(body.len() + 4);
-        frame.put_i32(i32::try_from(body.len()).context("the request is too large for a frame")?);
-        frame.put_slice(&body);
-        Ok(frame.freeze())
+        frame(request, version, self.correlation_id)
+    }
+
+    /// The bare socket, for who reads and writes by himself.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Sends a frame and reads the whole answer. This is the part whose time is taken.

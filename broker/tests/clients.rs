@@ -37,7 +37,12 @@ fn with_broker(body: impl FnOnce(&str, &str)) {
         return body(&external, &prefix);
     }
     // Kafka waits three seconds for more members before a group's first assignment; there is only one here.
-    let mut broker = Broker::start(Options::default().property("group.initial.rebalance.delay.ms", 0));
+    let mut broker = Broker::start(
+        Options::default()
+            .property("group.initial.rebalance.delay.ms", 0)
+            // Some suites write records of long ago, which retention would take.
+            .property("log.initial.task.delay.ms", 3_600_000),
+    );
     body(broker.bootstrap(), &prefix);
     // A client must not be able to leave the broker in a state that it cannot be stopped from.
     broker.stop();

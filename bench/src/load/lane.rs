@@ -1,0 +1,138 @@
+//! One connection to one leader: requests go out on the producer's thread, answers come in on a thread of their own.
+
+use std::collections::HashMap;
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use thalweg_protocol::messages::{ProduceResponse, ResponseHeader};
+use thalweg_protocol::{Decodable, ErrorCode, FrameLimits, HeaderVersion, frame_len};
+
+use super::backlog::Batch;
+use super::run::Shared;
+
+/// The oldest flexible version; every Kafka from 2.4 to 4 serves it.
+pub(super) const PRODUCE_VERSION: i16 = 9;
+
+/// Far above any answer to a Produce request.
+const LIMITS: FrameLimits = FrameLimits { request_size_max_bytes: 16 << 20 };
+
+/// A request under way.
+pub(super) struct InFlight {
+    pub(super) correlation_id: i32,
+    pub(super) sent: Duration,
+    pub(super) batches: HashMap<i32, Batch>,
+}
+
+/// How many requests are under way, and who waits for one to end.
+#[derive(Default)]
+pub(super) struct Slots {
+    used: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Slots {
+    pub(super) fn used(&self) -> usize {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut usize)) {
+        change(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        self.freed.notify_all();
+    }
+
+    /// Waits until a request has ended, at most so long.
+    pub(super) fn wait(&self, limit: Duration) {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *used;
+        let _ = self.freed.wait_timeout_while(used, limit, |used| *used == before && before > 0);
+    }
+}
+
+pub(super) struct Lane {
+    stream: TcpStream,
+    answers: Option<Sender<InFlight>>,
+    pub(super) slots: Arc<Slots>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Lane {
+    pub(super) fn new(stream: TcpStream, peer: String, shared: &Arc<Shared>) -> Result<Self> {
+        let (answers, expected) = channel();
+        let slots = Arc::new(Slots::default());
+        let input = stream.try_clone()?;
+        let (shared, freed) = (Arc::clone(shared), Arc::clone(&slots));
+        let reading = std::thread::spawn(move || {
+            if let Err(error) = read_answers(input, &expected, &shared, &freed) {
+                shared.fail(error.context(format!("the connection to {peer}")));
+            }
+            // Nobody is to wait for what does not come any more.
+            freed.change(|used| *used = 0);
+        });
+        Ok(Self { stream, answers: Some(answers), slots, reading: Some(reading) })
+    }
+
+    /// Sends a frame; what it holds is accounted for when its answer comes.
+    pub(super) fn send(&mut self, frame: &[u8], request: InFlight) -> Result<()> {
+        self.slots.change(|used| *used += 1);
+        let answers = self.answers.as_ref().context("the connection is closed")?;
+        // Before the bytes: the answer may be there at once.
+        answers.send(request).map_err(|_| anyhow!("the connection has ended"))?;
+        self.stream.write_all(frame).context("sending a request")
+    }
+
+    /// No more requests: the answers under way are waited for, or given up.
+    pub(super) fn finish(mut self, give_up: bool) {
+        self.answers = None;
+        if give_up {
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+        if let Some(reading) = self.reading.take() {
+            let _ = reading.join();
+        }
+    }
+}
+
+fn read_answers(stream: TcpStream, expected: &Receiver<InFlight>, shared: &Shared, slots: &Slots) -> Result<()> {
+    let mut stream = BufReader::with_capacity(64 << 10, stream);
+    while let Ok(request) = expected.recv() {
+        let answer = read_frame(&mut stream)?;
+        let now = shared.now();
+        let answer = decode(answer, request.correlation_id)?;
+        slots.change(|used| *used = used.saturating_sub(1));
+        shared.account(request, &answer, now)?;
+    }
+    Ok(())
+}
+
+fn read_frame(stream: &mut BufReader<TcpStream>) -> Result<Bytes> {
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix).context("no answer came")?;
+    let size = frame_len(prefix, &LIMITS).context("what came is not Kafka's protocol")?;
+    let mut frame = vec![0; size];
+    stream.read_exact(&mut frame).context("an answer ended early")?;
+    Ok(frame.into())
+}
+
+fn decode(mut answer: Bytes, correlation_id: i32) -> Result<ProduceResponse> {
+    let header = ResponseHeader::decode(&mut answer, ProduceResponse::header_version(PRODUCE_VERSION))
+        .context("an answer cannot be read")?;
+    if header.correlation_id != correlation_id {
+        bail!("request {correlation_id} was answered with {}", header.correlation_id);
+    }
+    ProduceResponse::decode(&mut answer, PRODUCE_VERSION).context("an answer cannot be read")
+}
+
+/// The broker's error in words; `None` for none.
+pub(super) fn error_name(code: i16) -> Option<String> {
+    match ErrorCode::from_code(code) {
+        Some(error) if !error.is_error() => None,
+        Some(error) => Some(error.name().to_owned()),
+        None => Some(format!("error {code}")),
+    }
+}
