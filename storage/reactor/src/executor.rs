@@ -79,18 +79,16 @@ impl Local {
         self.ready.borrow_mut().pop_front()
     }
 
-    /// Time, other threads, the kernel; sleeps if nothing is ready.
+    /// The kernel, time, other threads; sleeps if nothing is ready. A timer that is due already makes it a short sleep.
     fn turn(&self) -> io::Result<()> {
-        self.timers.fire();
-        self.take_inbox();
         let asleep = self.ready.borrow().is_empty() && self.inbox.fall_asleep();
         let wait = if asleep { Wait::For(self.timers.next_in()) } else { Wait::No };
         let entered = self.ring.enter(wait, self.inbox.bell());
         if asleep {
             self.inbox.awake();
-            self.timers.fire();
-            self.take_inbox();
         }
+        self.timers.fire();
+        self.take_inbox();
         entered
     }
 
