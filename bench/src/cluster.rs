@@ -10,6 +10,9 @@ use crate::wire::Connection;
 /// Served by every Kafka from 2.8 on.
 const METADATA_VERSION: i16 = 9;
 
+/// The oldest flexible version; every Kafka from 2.4 to 4 serves it.
+pub(crate) const PRODUCE_VERSION: i16 = 9;
+
 pub(crate) fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }

@@ -12,12 +12,10 @@ use thalweg_protocol::messages::ProduceRequest;
 use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use thalweg_protocol::records::BatchBuilder;
 
-use crate::cluster::{check, metadata, single_leader, topic_name};
+use crate::cluster::{PRODUCE_VERSION, check, metadata, single_leader, topic_name};
+use crate::load::Payload;
 use crate::summary::{Output, Timings, print};
 use crate::wire::Connection;
-
-/// The oldest flexible version; every Kafka from 2.4 to 4 serves it.
-const PRODUCE_VERSION: i16 = 9;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -55,13 +53,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let partitions = parse_partitions(&args.partitions, count)?;
     // The leader itself, by its advertised address, as any client would.
     let mut connection = Connection::open(&leader, timeout)?;
-    let value = payload(args.size);
+    let mut payload = Payload::new(args.size as usize, 0, 1);
+    let value = payload.next();
     let deadline = Instant::now() + Duration::from_secs(args.seconds);
     let mut timings = Timings::new()?;
     let mut turn = partitions.iter().cycle();
     for sent in 0..args.warmup + args.records {
         let partition = *turn.next().context("no partition to send to")?;
-        let took = one(&mut connection, args, partition, &value).with_context(|| format!("after {sent} records"))?;
+        let took = one(&mut connection, args, partition, value).with_context(|| format!("after {sent} records"))?;
         if sent >= args.warmup {
             timings.record(took);
         }
@@ -110,19 +109,6 @@ pub(crate) fn parse_acks(text: &str) -> Result<i16, String> {
         "1" => Ok(1),
         _ => Err("acks is -1 (all) or 1".to_owned()),
     }
-}
-
-/// Bytes without a pattern, the same in every run (xorshift).
-fn payload(size: u32) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    (0..size)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[0]
-        })
-        .collect()
 }
 
 fn parse_partitions(text: &str, count: i32) -> Result<Vec<i32>> {

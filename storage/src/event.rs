@@ -76,20 +76,6 @@ impl Drop for Passage {
     }
 }
 
-/// Lets the other tasks of this core run once.
-pub(crate) async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
 #[cfg(test)]
 mod tests {
     use futures::FutureExt as _;

@@ -15,9 +15,7 @@ use thalweg_protocol::{Decodable, ErrorCode, FrameLimits, HeaderVersion, frame_l
 
 use super::backlog::Batch;
 use super::run::Shared;
-
-/// The oldest flexible version; every Kafka from 2.4 to 4 serves it.
-pub(super) const PRODUCE_VERSION: i16 = 9;
+use crate::cluster::PRODUCE_VERSION;
 
 /// Far above any answer to a Produce request.
 const LIMITS: FrameLimits = FrameLimits { request_size_max_bytes: 16 << 20 };

@@ -24,6 +24,7 @@ use thalweg_protocol::records::Compression;
 
 use self::measured::Measured;
 use self::pace::Pace;
+pub(crate) use self::payload::Payload;
 use self::producer::Producer;
 use self::report::Report;
 use self::run::{Settings, Shared, Spread};

@@ -10,11 +10,11 @@ use thalweg_protocol::messages::ProduceRequest;
 use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 
 use super::backlog::Backlog;
-use super::lane::{InFlight, Lane, PRODUCE_VERSION};
+use super::lane::{InFlight, Lane};
 use super::pace::Pace;
 use super::payload::Payload;
 use super::run::{Shared, Spread};
-use crate::cluster::topic_name;
+use crate::cluster::{PRODUCE_VERSION, topic_name};
 use crate::wire::{self, Connection};
 
 /// Records taken from the schedule before anything is sent again.

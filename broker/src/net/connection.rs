@@ -226,9 +226,6 @@ impl Frames {
             }
             peer.frame_began.set(Some(Instant::now()));
         }
-        if peer.frame_began.get().is_none() {
-            peer.frame_began.set(Some(Instant::now()));
-        }
         let prefix = self.buffer.split_to(4);
         Ok(prefix.as_ref().try_into().ok())
     }

@@ -26,8 +26,8 @@ impl Placement {
     }
 
     /// A request that concerns these cores.
-    pub(super) fn note(&self, mut owners: impl Iterator<Item = CoreId>) {
-        let (Some(owner), None) = (owners.next(), owners.next()) else { return self.streak.set((self.me, 0)) };
+    pub(super) fn note(&self, owners: impl Iterator<Item = CoreId>) {
+        let Some(owner) = only(owners) else { return self.streak.set((self.me, 0)) };
         let (core, streak) = self.streak.get();
         let streak = if owner == core { streak.saturating_add(1) } else { 1 };
         self.streak.set((owner, streak));
@@ -37,8 +37,8 @@ impl Placement {
     }
 
     /// A request that names all the connection will ask for (a fetch that begins a session): says whether it moves.
-    pub(super) fn settle(&self, mut owners: impl Iterator<Item = CoreId>) -> bool {
-        let (Some(owner), None) = (owners.next(), owners.next()) else { return false };
+    pub(super) fn settle(&self, owners: impl Iterator<Item = CoreId>) -> bool {
+        let Some(owner) = only(owners) else { return false };
         let moves = owner != self.me && self.moves == 0;
         if moves {
             self.destination.set(Some(owner));
@@ -55,6 +55,11 @@ impl Placement {
     pub(super) fn moves_after(&self) -> u32 {
         self.moves + 1
     }
+}
+
+/// The one core, if it is one.
+fn only(mut owners: impl Iterator<Item = CoreId>) -> Option<CoreId> {
+    owners.next().filter(|_| owners.next().is_none())
 }
 
 #[cfg(test)]

@@ -59,17 +59,12 @@ pub fn rehome(shared: &Shared) -> Result<(), String> {
         return Ok(());
     }
     let (dirs, cores) = (config.log_dirs.clone(), shared.cores);
-    let moving = spawn_thread("rehome", None, move || async move {
+    let moved = thalweg_reactor::run(async move {
         thalweg_storage::store::rehome(thalweg_storage::io::direct_disk(), &dirs, cores).await
-    })
-    .map_err(|error| format!("cannot start a reactor: {error}; {}", crate::preflight::HINT))?;
-    match moving.join() {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => {
-            Err(format!("the data of an earlier run with another thalweg.cores cannot be taken over: {error}"))
-        }
-        Err(_) => Err("a reactor panicked".to_owned()),
-    }
+    });
+    moved
+        .map_err(|error| format!("cannot start a reactor: {error}; {}", crate::preflight::HINT))?
+        .map_err(|error| format!("the data of an earlier run with another thalweg.cores cannot be taken over: {error}"))
 }
 
 /// A core's whole life.

@@ -18,6 +18,7 @@ mod direct;
 pub mod sim;
 
 pub use self::direct::direct_disk;
+pub(crate) use thalweg_reactor::yield_now;
 
 /// Alignment of positions, lengths and memory for O_DIRECT, in bytes. Also the unit in which a write can be torn.
 pub const BLOCK_SIZE_BYTES: usize = thalweg_reactor::ALIGNMENT_BYTES;

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::checkpoint_file::CheckpointWriter;
 use super::{Inner, Store};
 use crate::error::StorageError;
-use crate::event::yield_now;
+use crate::io::yield_now;
 use crate::log::{FlushMode, LogRef, flush, sync_files};
 use crate::types::WalSequence;
 

@@ -4,7 +4,7 @@ use thalweg_protocol::TimestampMs;
 
 use super::Store;
 use crate::error::StorageError;
-use crate::event::yield_now;
+use crate::io::yield_now;
 use crate::log::{LogRef, enforce_retention};
 use crate::wal::WalRecord;
 

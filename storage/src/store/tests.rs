@@ -11,8 +11,8 @@ use thalweg_protocol::records::BatchBuilder;
 use thalweg_protocol::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId};
 
 use super::*;
-use crate::event::yield_now;
 use crate::io::sim::{SimDisk, SimFaults, SimRandom};
+use crate::io::yield_now;
 use crate::log::LogPoint;
 use crate::types::{EntryKind, Term};
 
@@ -97,6 +97,18 @@ impl Running {
     pub(super) fn create(&mut self, group: u64) -> LogRef {
         let store = self.store.clone();
         self.run(store.create(GroupId(group), descriptor(group), log_config())).unwrap()
+    }
+
+    /// A group with so many durable, committed batches of 500 bytes and two records each.
+    pub(super) fn filled(&mut self, group: u64, batches: u64) -> LogRef {
+        let log = self.create(group);
+        for _ in 0..batches {
+            let entry = batch(&log, 1, 2, 500);
+            self.store.persist_entry(GroupId(group), entry);
+        }
+        self.settle();
+        log.borrow_mut().commit(RaftIndex(batches));
+        log
     }
 
     pub(super) fn settle(&mut self) {

@@ -15,13 +15,7 @@ fn remove_and_crash(seed: u64, turns: u64, busy: bool) {
     sim.set_faults(SimFaults { write_delay_polls_max: seed % 5, ..SimFaults::default() });
     let mut running = Running::open(&sim);
     for group in [1, 2] {
-        let log = running.create(group);
-        for _ in 0..20 {
-            let entry = batch(&log, 1, 2, 500);
-            running.store.persist_entry(GroupId(group), entry);
-        }
-        running.settle();
-        log.borrow_mut().commit(RaftIndex(20));
+        running.filled(group, 20);
     }
     let writing = running.store.log(GroupId(1)).unwrap().borrow().writing.clone();
     let passage = busy.then(|| running.run(writing.pass()));

@@ -13,13 +13,7 @@ fn make_unreadable(sim: &SimDisk, path: &Path, bytes: std::ops::Range<u64>) {
 fn cold(sim: &SimDisk) -> Running {
     let mut running = Running::open(sim);
     for group in [1, 2] {
-        let log = running.create(group);
-        for _ in 0..60 {
-            let entry = batch(&log, 1, 2, 500);
-            running.store.persist_entry(GroupId(group), entry);
-        }
-        running.settle();
-        log.borrow_mut().commit(RaftIndex(60));
+        running.filled(group, 60);
     }
     running.close();
     Running::open(sim)
