@@ -177,16 +177,9 @@ fn write_meta(dir: &Path, config: &Config, cluster_id: &str) -> Result<(), Strin
     written.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// A random id in Kafka's form: 16 bytes in URL-safe base64, 22 characters.
+/// A random id in Kafka's form.
 fn new_cluster_id() -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let bits = Uuid::new_v4().as_u128();
-    // 128 bits are 21 digits of 6 bits and 2 bits more, which stand before four zeros.
-    let digit = |index: u32| {
-        let value = if index == 21 { (bits & 0b11) << 4 } else { bits >> (122 - 6 * index) };
-        char::from(*DIGITS.get((value & 0b11_1111) as usize).unwrap_or(&b'A'))
-    };
-    (0..22).map(digit).collect()
+    thalweg_protocol::uuid_text(Uuid::new_v4().as_bytes())
 }
 
 #[cfg(test)]

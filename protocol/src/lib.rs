@@ -25,5 +25,5 @@ pub use kafka_protocol::messages;
 pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange};
 pub use request::{DecodeError, decode_request};
 pub use response::{EncodeError, encode_response};
-pub use types::{KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs};
+pub use types::{KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs, uuid_text};
 pub use wire::WireError;

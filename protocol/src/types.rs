@@ -81,3 +81,29 @@ impl TimestampMs {
     /// No timestamp known.
     pub const NONE: Self = Self(-1);
 }
+
+/// Kafka's text form of a uuid (`Uuid.toString`): URL-safe base64 without padding, 22 characters.
+pub fn uuid_text(bytes: &[u8; 16]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let number = u128::from_be_bytes(*bytes);
+    // 21 digits of six bits, and the last two bits with four zeros behind them.
+    (0..22)
+        .map(|at| {
+            let digit =
+                if at == 21 { ((number & 0x3) << 4) as usize } else { ((number >> (122 - 6 * at)) & 0x3f) as usize };
+            ALPHABET.get(digit).map_or('?', |letter| char::from(*letter))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_as_kafka_writes_them() {
+        assert_eq!(uuid_text(&[0; 16]), "AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(uuid_text(&[0xff; 16]), "_____________________w");
+        assert_eq!(uuid_text(b"0123456789abcdef"), "MDEyMzQ1Njc4OWFiY2RlZg");
+    }
+}

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
 use thalweg_protocol::messages::metadata_response::MetadataResponseTopic;
 use thalweg_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use thalweg_protocol::{StrBytes, uuid_text};
 
 use crate::cli::Global;
-use crate::encoding::topic_id;
 use crate::failure::Failure;
 use crate::near::{either, near};
 use crate::wire::{Call, Connection};
@@ -160,7 +159,7 @@ impl Topic {
         partitions.sort_by_key(|partition| partition.index);
         Self {
             name: topic.name.as_ref().map(|name| name.0.to_string()).unwrap_or_default(),
-            id: (!topic.topic_id.is_nil()).then(|| topic_id(topic.topic_id.as_bytes())),
+            id: (!topic.topic_id.is_nil()).then(|| uuid_text(topic.topic_id.as_bytes())),
             internal: topic.is_internal,
             partitions,
         }

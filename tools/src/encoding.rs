@@ -48,11 +48,6 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Kafka shows topic ids so: URL-safe base64 without padding (`org.apache.kafka.common.Uuid`).
-pub(crate) fn topic_id(id: &[u8; 16]) -> String {
-    base64(id).trim_end_matches('=').replace('+', "-").replace('/', "_")
-}
-
 pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take_while(|letter| **letter == b'=').count();
     let letters = text.get(..text.len() - padding)?;
@@ -90,7 +85,7 @@ pub(crate) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{base64, from_base64, from_hex, hex, topic_id};
+    use super::{base64, from_base64, from_hex, hex};
 
     #[test]
     fn base64_of_the_rfc() {
@@ -117,11 +112,5 @@ mod tests {
         for text in ["0", "0g", "zz"] {
             assert_eq!(from_hex(text.as_bytes()), None, "{text}");
         }
-    }
-
-    #[test]
-    fn topic_ids_are_22_url_safe_letters() {
-        assert_eq!(topic_id(&[0xff; 16]), "_____________________w");
-        assert_eq!(topic_id(&[0; 16]), "AAAAAAAAAAAAAAAAAAAAAA");
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use thalweg_protocol::uuid_text;
 
 use crate::log::{LogRef, PartitionLog, SNAPSHOT_SUFFIX, file_name};
 
@@ -30,7 +31,7 @@ pub(super) async fn write_epochs(log: &LogRef) {
 pub(super) async fn write_metadata(log: &LogRef) {
     let (path, content) = {
         let log = log.borrow();
-        let id = base64_url(&log.descriptor.topic_id);
+        let id = uuid_text(&log.descriptor.topic_id);
         (log.descriptor.dir.join("partition.metadata"), Bytes::from(format!("version: 0\ntopic_id: {id}\n")))
     };
     write(log, path, content).await;
@@ -61,31 +62,5 @@ impl PartitionLog {
             let _ = writeln!(text, "{epoch} {offset}");
         }
         text
-    }
-}
-
-/// Kafka's text form of a uuid: URL-safe base64 without padding.
-fn base64_url(bytes: &[u8; 16]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number = u128::from_be_bytes(*bytes);
-    // 21 digits of six bits, and the last two bits with four zeros behind them.
-    (0..22)
-        .map(|at| {
-            let digit =
-                if at == 21 { ((number & 0x3) << 4) as usize } else { ((number >> (122 - 6 * at)) & 0x3f) as usize };
-            ALPHABET.get(digit).map_or('?', |letter| char::from(*letter))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_as_kafka_writes_them() {
-        assert_eq!(base64_url(&[0; 16]), "AAAAAAAAAAAAAAAAAAAAAA");
-        assert_eq!(base64_url(&[0xff; 16]), "_____________________w");
-        assert_eq!(base64_url(b"0123456789abcdef"), "MDEyMzQ1Njc4OWFiY2RlZg");
     }
 }

@@ -6,11 +6,11 @@ use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::CreateTopicsRequest;
 use thalweg_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use thalweg_protocol::messages::create_topics_response::CreatableTopicResult;
+use thalweg_protocol::uuid_text;
 
 use crate::cli::Global;
 use crate::cluster::{Cluster, is_ready, known, text, topic_name};
 use crate::commands::config::keys;
-use crate::encoding::topic_id;
 use crate::failure::Failure;
 use crate::output::count;
 
@@ -102,7 +102,7 @@ fn outcome(
     Ok(CreatedTopic {
         name,
         created: !exists && !arguments.validate_only,
-        id: (!result.topic_id.is_nil()).then(|| topic_id(result.topic_id.as_bytes())),
+        id: (!result.topic_id.is_nil()).then(|| uuid_text(result.topic_id.as_bytes())),
         partitions: known(result.num_partitions).filter(|_| !exists),
         replication_factor: known(result.replication_factor).filter(|_| !exists),
     })
