@@ -12,18 +12,16 @@ use thalweg_protocol::messages::ProduceRequest;
 use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use thalweg_protocol::records::BatchBuilder;
 
-use crate::cluster::{PRODUCE_VERSION, check, metadata, single_leader, topic_name};
+use crate::client::Target;
+use crate::client::cluster::{PRODUCE_VERSION, check, metadata, single_leader, topic_name};
+use crate::client::wire::Connection;
 use crate::load::Payload;
 use crate::summary::{Output, Timings, print};
-use crate::wire::Connection;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// host:port of a broker
-    #[arg(long)]
-    bootstrap: String,
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     /// A partition, a list such as 0,3,5, or `all`: in turn
     #[arg(long, alias = "partition", default_value = "0")]
     partitions: String,
@@ -47,9 +45,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let timeout = Duration::from_secs(30);
-    let mut connection = Connection::open(&args.bootstrap, timeout)?;
-    let answer = metadata(&mut connection, Some(&args.topic))?;
-    let (count, leader) = single_leader(&answer).with_context(|| format!("topic {}", args.topic))?;
+    let mut connection = Connection::open(&args.target.bootstrap, timeout)?;
+    let answer = metadata(&mut connection, Some(&args.target.topic))?;
+    let (count, leader) = single_leader(&answer).with_context(|| format!("topic {}", args.target.topic))?;
     let partitions = parse_partitions(&args.partitions, count)?;
     // The leader itself, by its advertised address, as any client would.
     let mut connection = Connection::open(&leader, timeout)?;
@@ -79,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Sends one record. Building the request and reading the answer's fields are not in the time.
 fn one(connection: &mut Connection, args: &Args, partition: i32, value: &[u8]) -> Result<Duration> {
     let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch(value)?));
-    let topic = TopicProduceData::default().with_name(topic_name(&args.topic)).with_partition_data(vec![data]);
+    let topic = TopicProduceData::default().with_name(topic_name(&args.target.topic)).with_partition_data(vec![data]);
     let request = ProduceRequest::default().with_acks(args.acks).with_timeout_ms(30_000).with_topic_data(vec![topic]);
     let frame = connection.frame(&request, PRODUCE_VERSION)?;
     let began = Instant::now();
@@ -143,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_target_that_answers_garbage_or_nothing_is_a_clear_error() {
-        for (answer, said) in [(&b"HTTP/1.1 400\r\n"[..], "Kafka's protocol"), (&b""[..], "closed the connection")] {
+        for (answer, said) in [(&b"HTTP/1.1 400\r\n"[..], "Kafka's protocol"), (&b""[..], "no answer came")] {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let peer = listener.local_addr().unwrap().to_string();
             let server = std::thread::spawn(move || {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cluster::metadata;
-use crate::wire::Connection;
+use crate::client::cluster::metadata;
+use crate::client::wire::Connection;
 
 const POLL: Duration = Duration::from_millis(2);
 const ANSWER: Duration = Duration::from_secs(2);

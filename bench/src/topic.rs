@@ -7,17 +7,16 @@ use thalweg_protocol::StrBytes;
 use thalweg_protocol::messages::CreateTopicsRequest;
 use thalweg_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 
-use crate::cluster::{check, metadata, topic_name};
-use crate::wire::Connection;
+use crate::client::Target;
+use crate::client::cluster::{check, metadata, topic_name};
+use crate::client::wire::Connection;
 
 const CREATE_TOPICS_VERSION: i16 = 5;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    #[arg(long)]
-    bootstrap: String,
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     #[arg(long, default_value_t = 1)]
     partitions: i32,
     /// key=value, as often as needed
@@ -29,9 +28,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let limit = Duration::from_secs(args.seconds);
-    let mut connection = Connection::open(&args.bootstrap, limit)?;
+    let mut connection = Connection::open(&args.target.bootstrap, limit)?;
     let topic = CreatableTopic::default()
-        .with_name(topic_name(&args.topic))
+        .with_name(topic_name(&args.target.topic))
         .with_num_partitions(args.partitions)
         .with_replication_factor(1)
         .with_configs(args.config.iter().map(|text| config(text)).collect::<Result<_>>()?);
@@ -42,11 +41,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let answer = connection.call(&request, CREATE_TOPICS_VERSION)?;
     let created = answer.topics.first().context("the broker's answer names no topic")?;
     let message = created.error_message.as_ref().map_or("", |text| text.as_str());
-    check(&format!("topic {}", args.topic), created.error_code).with_context(|| message.to_owned())?;
+    check(&format!("topic {}", args.target.topic), created.error_code).with_context(|| message.to_owned())?;
     let answered = began.elapsed();
     while !all_led(&mut connection, args)? {
         if began.elapsed() > limit {
-            bail!("topic {}: not every partition has a leader after {} s", args.topic, args.seconds);
+            bail!("topic {}: not every partition has a leader after {} s", args.target.topic, args.seconds);
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -55,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn all_led(connection: &mut Connection, args: &Args) -> Result<bool> {
-    let answer = metadata(connection, Some(&args.topic))?;
+    let answer = metadata(connection, Some(&args.target.topic))?;
     let Some(topic) = answer.topics.first() else { return Ok(false) };
     let led = topic.partitions.iter().filter(|partition| partition.error_code == 0 && partition.leader_id.0 >= 0);
     Ok(topic.error_code == 0 && i32::try_from(led.count())? == args.partitions)

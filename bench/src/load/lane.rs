@@ -1,24 +1,20 @@
 //! One connection to one leader: requests go out on the producer's thread, answers come in on a thread of their own.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use bytes::Bytes;
-use thalweg_protocol::messages::{ProduceResponse, ResponseHeader};
-use thalweg_protocol::{Decodable, ErrorCode, FrameLimits, HeaderVersion, frame_len};
+use anyhow::{Context, Result, anyhow};
+use thalweg_protocol::messages::ProduceRequest;
 
 use super::backlog::Batch;
 use super::run::Shared;
-use crate::cluster::PRODUCE_VERSION;
-
-/// Far above any answer to a Produce request.
-const LIMITS: FrameLimits = FrameLimits { request_size_max_bytes: 16 << 20 };
+use crate::client::answer::{open, read_frame};
+use crate::client::cluster::PRODUCE_VERSION;
 
 /// A request under way.
 pub(super) struct InFlight {
@@ -99,38 +95,11 @@ impl Lane {
 fn read_answers(stream: TcpStream, expected: &Receiver<InFlight>, shared: &Shared, slots: &Slots) -> Result<()> {
     let mut stream = BufReader::with_capacity(64 << 10, stream);
     while let Ok(request) = expected.recv() {
-        let answer = read_frame(&mut stream)?;
+        let frame = read_frame(&mut stream)?;
         let now = shared.now();
-        let answer = decode(answer, request.correlation_id)?;
+        let answer = open::<ProduceRequest>(frame, PRODUCE_VERSION, request.correlation_id)?;
         slots.change(|used| *used = used.saturating_sub(1));
         shared.account(request, &answer, now)?;
     }
     Ok(())
-}
-
-fn read_frame(stream: &mut BufReader<TcpStream>) -> Result<Bytes> {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix).context("no answer came")?;
-    let size = frame_len(prefix, &LIMITS).context("what came is not Kafka's protocol")?;
-    let mut frame = vec![0; size];
-    stream.read_exact(&mut frame).context("an answer ended early")?;
-    Ok(frame.into())
-}
-
-fn decode(mut answer: Bytes, correlation_id: i32) -> Result<ProduceResponse> {
-    let header = ResponseHeader::decode(&mut answer, ProduceResponse::header_version(PRODUCE_VERSION))
-        .context("an answer cannot be read")?;
-    if header.correlation_id != correlation_id {
-        bail!("request {correlation_id} was answered with {}", header.correlation_id);
-    }
-    ProduceResponse::decode(&mut answer, PRODUCE_VERSION).context("an answer cannot be read")
-}
-
-/// The broker's error in words; `None` for none.
-pub(super) fn error_name(code: i16) -> Option<String> {
-    match ErrorCode::from_code(code) {
-        Some(error) if !error.is_error() => None,
-        Some(error) => Some(error.name().to_owned()),
-        None => Some(format!("error {code}")),
-    }
 }

@@ -28,16 +28,14 @@ pub(crate) use self::payload::Payload;
 use self::producer::Producer;
 use self::report::Report;
 use self::run::{Settings, Shared, Spread};
-use crate::cluster::{check, metadata};
-use crate::wire::Connection;
+use crate::client::Target;
+use crate::client::cluster::{check, metadata};
+use crate::client::wire::Connection;
 
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Args {
-    /// host:port of a broker
-    #[arg(long)]
-    bootstrap: String,
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     /// Records per second, of all producers together; without it as many as the broker takes
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     rate: Option<u64>,
@@ -152,7 +150,7 @@ fn watch(shared: &Shared, producers: &[std::thread::JoinHandle<()>], progress: &
 
 fn settings(args: &Args) -> Settings {
     Settings {
-        topic: args.topic.clone(),
+        topic: args.target.topic.clone(),
         open_loop: args.rate.is_some(),
         acks: args.acks,
         size: args.size as usize,
@@ -171,10 +169,10 @@ fn settings(args: &Args) -> Settings {
 
 /// The leader of each partition, and its address.
 fn leaders(args: &Args) -> Result<Vec<(i32, String)>> {
-    let mut connection = Connection::open(&args.bootstrap, Duration::from_secs(30))?;
-    let answer = metadata(&mut connection, Some(&args.topic))?;
+    let mut connection = Connection::open(&args.target.bootstrap, Duration::from_secs(30))?;
+    let answer = metadata(&mut connection, Some(&args.target.topic))?;
     let topic = answer.topics.first().context("the broker says nothing about the topic")?;
-    check(&format!("topic {}", args.topic), topic.error_code)?;
+    check(&format!("topic {}", args.target.topic), topic.error_code)?;
     let mut partitions: Vec<_> = topic.partitions.iter().collect();
     partitions.sort_by_key(|partition| partition.partition_index);
     let address = |leader| {
@@ -188,7 +186,7 @@ fn leaders(args: &Args) -> Result<Vec<(i32, String)>> {
     });
     let leaders: Vec<(i32, String)> = leaders.collect::<Result<_>>()?;
     if leaders.is_empty() {
-        bail!("topic {} has no partitions", args.topic);
+        bail!("topic {} has no partitions", args.target.topic);
     }
     Ok(leaders)
 }

@@ -14,8 +14,8 @@ use super::lane::{InFlight, Lane};
 use super::pace::Pace;
 use super::payload::Payload;
 use super::run::{Shared, Spread};
-use crate::cluster::{PRODUCE_VERSION, topic_name};
-use crate::wire::{self, Connection};
+use crate::client::cluster::{PRODUCE_VERSION, topic_name};
+use crate::client::wire::{self, Connection};
 
 /// Records taken from the schedule before anything is sent again.
 const TAKEN_AT_ONCE: usize = 1000;

@@ -8,8 +8,9 @@ use anyhow::Result;
 use thalweg_protocol::messages::ProduceResponse;
 use thalweg_protocol::records::Compression;
 
-use super::lane::{InFlight, error_name};
+use super::lane::InFlight;
 use super::measured::Measured;
+use crate::client::cluster::error_name;
 
 /// To which partition the next record goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]

@@ -5,7 +5,7 @@ use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
 use thalweg_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use thalweg_protocol::{ErrorCode, StrBytes};
 
-use crate::wire::Connection;
+use crate::client::wire::Connection;
 
 /// Served by every Kafka from 2.8 on.
 const METADATA_VERSION: i16 = 9;
@@ -39,9 +39,14 @@ pub(crate) fn single_leader(answer: &MetadataResponse) -> Result<(i32, String)> 
 }
 
 pub(crate) fn check(what: &str, code: i16) -> Result<()> {
+    error_name(code).map_or(Ok(()), |error| bail!("{what}: the broker answered {error}"))
+}
+
+/// The broker's error in words; `None` for none.
+pub(crate) fn error_name(code: i16) -> Option<String> {
     match ErrorCode::from_code(code) {
-        Some(error) if !error.is_error() => Ok(()),
-        Some(error) => bail!("{what}: the broker answered {}", error.name()),
-        None => bail!("{what}: the broker answered the unknown error code {code}"),
+        Some(error) if !error.is_error() => None,
+        Some(error) => Some(error.name().to_owned()),
+        None => Some(format!("error {code}")),
     }
 }

@@ -1,16 +1,15 @@
 //! One plain TCP connection to a broker, one request in flight.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use thalweg_protocol::messages::{RequestHeader, ResponseHeader};
-use thalweg_protocol::{Decodable, Encodable, FrameLimits, HeaderVersion, Request, StrBytes, frame_len};
+use anyhow::{Context, Result, anyhow};
+use bytes::{BufMut, Bytes, BytesMut};
+use thalweg_protocol::messages::RequestHeader;
+use thalweg_protocol::{Encodable, Request, StrBytes};
 
-/// Far above any answer to what is asked here: 10 000 partitions describe themselves in half a MiB.
-const LIMITS: FrameLimits = FrameLimits { request_size_max_bytes: 64 << 20 };
+use super::answer;
 
 /// A request with its size and header, ready to send.
 pub(crate) fn frame<Q: Request>(request: &Q, version: i16, correlation_id: i32) -> Result<Bytes> {
@@ -34,7 +33,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     peer: String,
     correlation_id: i32,
-    input: BytesMut,
+    input: BufReader<TcpStream>,
 }
 
 impl Connection {
@@ -48,7 +47,8 @@ impl Connection {
                     stream.set_nodelay(true)?;
                     stream.set_read_timeout(Some(timeout))?;
                     stream.set_write_timeout(Some(timeout))?;
-                    return Ok(Self { stream, peer: peer.to_owned(), correlation_id: 0, input: BytesMut::new() });
+                    let input = BufReader::with_capacity(64 << 10, stream.try_clone()?);
+                    return Ok(Self { stream, peer: peer.to_owned(), correlation_id: 0, input });
                 }
                 Err(error) => last = anyhow!("cannot connect to {peer}: {error}"),
             }
@@ -76,36 +76,11 @@ impl Connection {
     /// Sends a frame and reads the whole answer. This is the part whose time is taken.
     pub(crate) fn exchange(&mut self, frame: &[u8]) -> Result<Bytes> {
         self.stream.write_all(frame).with_context(|| format!("cannot send to {}", self.peer))?;
-        let size = loop {
-            if let Some(prefix) = self.input.first_chunk::<4>() {
-                let size = frame_len(*prefix, &LIMITS)
-                    .with_context(|| format!("{} does not answer in Kafka's protocol", self.peer))?;
-                if self.input.len() >= size + 4 {
-                    break size;
-                }
-            }
-            self.read_some()?;
-        };
-        self.input.advance(4);
-        Ok(self.input.split_to(size).freeze())
+        answer::read_frame(&mut self.input).with_context(|| format!("the connection to {}", self.peer))
     }
 
-    fn read_some(&mut self) -> Result<()> {
-        let mut piece = [0; 64 << 10];
-        let count = self.stream.read(&mut piece).with_context(|| format!("no answer from {}", self.peer))?;
-        if count == 0 {
-            bail!("{} closed the connection instead of answering; its log says why", self.peer);
-        }
-        self.input.extend_from_slice(piece.get(..count).unwrap_or_default());
-        Ok(())
-    }
-
-    pub(crate) fn open_answer<Q: Request>(&self, mut answer: Bytes, version: i16) -> Result<Q::Response> {
-        let damaged = || format!("{} sent an answer that is not one", self.peer);
-        let header = ResponseHeader::decode(&mut answer, Q::Response::header_version(version)).with_context(damaged)?;
-        if header.correlation_id != self.correlation_id {
-            bail!("{} answered request {} instead of {}", self.peer, header.correlation_id, self.correlation_id);
-        }
-        Q::Response::decode(&mut answer, version).with_context(damaged)
+    pub(crate) fn open_answer<Q: Request>(&self, frame: Bytes, version: i16) -> Result<Q::Response> {
+        answer::open::<Q>(frame, version, self.correlation_id)
+            .with_context(|| format!("the connection to {}", self.peer))
     }
 }
