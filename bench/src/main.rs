@@ -7,6 +7,8 @@ mod latency;
 mod load;
 mod probe;
 mod ready;
+#[expect(dead_code, reason = "the load generator is about to use it")]
+mod report;
 #[expect(dead_code, reason = "the load generator is about to fill it in")]
 mod result;
 mod summary;

@@ -23,9 +23,8 @@ pub(crate) struct RunResult {
     pub(crate) name: String,
     /// When it began, in milliseconds since 1970.
     pub(crate) began_ms: i64,
-    pub(crate) host: Host,
-    /// How many processes' results are in here; 1 until merged.
-    pub(crate) processes: u32,
+    /// The machine of each process whose result is in here: one until merged.
+    pub(crate) hosts: Vec<Host>,
     /// The scenario as it was run, defaults filled in.
     pub(crate) scenario: serde_json::Value,
     /// One for each rate that was offered, in order; one in all without steps.
