@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // The leader itself, by its advertised address, as any client would.
     let mut connection = Connection::open(&leader, timeout)?;
     let mut payload = Payload::new(args.size as usize, 0, 1);
-    let value = payload.next();
+    let value = payload.next(args.size as usize, &[0; 16]);
     let deadline = Instant::now() + Duration::from_secs(args.seconds);
     let mut timings = Timings::new()?;
     let mut turn = partitions.iter().cycle();

@@ -7,9 +7,7 @@ mod latency;
 mod load;
 mod probe;
 mod ready;
-#[expect(dead_code, reason = "the load generator is about to use it")]
 mod report;
-#[expect(dead_code, reason = "the load generator is about to fill it in")]
 mod result;
 mod summary;
 mod tables;
@@ -33,7 +31,7 @@ enum Command {
     /// Latency of one Produce request at a time over one connection
     Latency(latency::Args),
     /// Records at a given rate, or as fast as the broker takes them
-    Run(load::Args),
+    Run(Box<load::Args>),
     /// Create a topic and wait until every partition has a leader
     Topic(topic::Args),
     /// Wait until a broker serves, and say how long that took

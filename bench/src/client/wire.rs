@@ -68,6 +68,11 @@ impl Connection {
         frame(request, version, self.correlation_id)
     }
 
+    /// As it was given, `host:port`.
+    pub(crate) fn peer(&self) -> &str {
+        &self.peer
+    }
+
     /// The bare socket, for who reads and writes by himself.
     pub(crate) fn into_stream(self) -> TcpStream {
         self.stream

@@ -1,7 +1,6 @@
 //! Records on their way into requests: one open batch per partition, and closed ones behind it.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -11,16 +10,16 @@ use thalweg_protocol::records::{BatchBuilder, Compression};
 /// A batch, and when its records were due.
 pub(crate) struct Batch {
     pub(crate) bytes: Bytes,
-    pub(crate) due: Vec<Duration>,
+    pub(crate) due: Vec<u64>,
     pub(crate) value_bytes: u64,
 }
 
 struct Open {
     builder: BatchBuilder,
-    due: Vec<Duration>,
+    due: Vec<u64>,
     value_bytes: u64,
     /// When its first record was put in.
-    begun: Duration,
+    begun: u64,
 }
 
 /// Of one partition.
@@ -39,8 +38,8 @@ impl Backlog {
     /// Adds a record, and says whether the batch it went into is full.
     pub(crate) fn push(
         &mut self,
-        now: Duration,
-        due: Duration,
+        now: u64,
+        due: u64,
         at: TimestampMs,
         key: Option<&[u8]>,
         value: &[u8],
@@ -63,12 +62,12 @@ impl Backlog {
     }
 
     /// Closes the open batch if it has waited for `linger`.
-    pub(crate) fn close_if_due(&mut self, now: Duration, linger: Duration) -> Result<()> {
+    pub(crate) fn close_if_due(&mut self, now: u64, linger: u64) -> Result<()> {
         if self.open.as_ref().is_some_and(|open| now >= open.begun + linger) { self.close() } else { Ok(()) }
     }
 
     /// When the open batch is to be closed.
-    pub(crate) fn closes_at(&self, linger: Duration) -> Option<Duration> {
+    pub(crate) fn closes_at(&self, linger: u64) -> Option<u64> {
         self.open.as_ref().map(|open| open.begun + linger)
     }
 
@@ -98,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    const MS: fn(u64) -> Duration = Duration::from_millis;
+    const MS: fn(u64) -> u64 = |ms| ms * 1_000_000;
 
     #[test]
     fn a_batch_is_closed_when_it_is_full_or_has_lingered() {

@@ -9,17 +9,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use thalweg_protocol::messages::ProduceRequest;
+use thalweg_protocol::messages::{ProduceRequest, ProduceResponse};
 
 use super::backlog::Batch;
-use super::run::Shared;
+use super::recorder::Meter;
+use super::shared::Shared;
 use crate::client::answer::{open, read_frame};
-use crate::client::cluster::PRODUCE_VERSION;
+use crate::client::cluster::{PRODUCE_VERSION, error_name};
+use crate::result::Role;
 
 /// A request under way.
 pub(super) struct InFlight {
     pub(super) correlation_id: i32,
-    pub(super) sent: Duration,
+    pub(super) sent_ns: u64,
     pub(super) batches: HashMap<i32, Batch>,
 }
 
@@ -61,8 +63,9 @@ impl Lane {
         let slots = Arc::new(Slots::default());
         let input = stream.try_clone()?;
         let (shared, freed) = (Arc::clone(shared), Arc::clone(&slots));
+        let meter = shared.recorder.meter(Role::Produce);
         let reading = std::thread::spawn(move || {
-            if let Err(error) = read_answers(input, &expected, &shared, &freed) {
+            if let Err(error) = read_answers(input, &expected, &shared, &meter, &freed) {
                 shared.fail(error.context(format!("the connection to {peer}")));
             }
             // Nobody is to wait for what does not come any more.
@@ -92,14 +95,48 @@ impl Lane {
     }
 }
 
-fn read_answers(stream: TcpStream, expected: &Receiver<InFlight>, shared: &Shared, slots: &Slots) -> Result<()> {
+fn read_answers(
+    stream: TcpStream,
+    expected: &Receiver<InFlight>,
+    shared: &Shared,
+    meter: &Meter,
+    slots: &Slots,
+) -> Result<()> {
     let mut stream = BufReader::with_capacity(64 << 10, stream);
     while let Ok(request) = expected.recv() {
         let frame = read_frame(&mut stream)?;
-        let now = shared.now();
+        let now_ns = shared.now_ns();
         let answer = open::<ProduceRequest>(frame, PRODUCE_VERSION, request.correlation_id)?;
         slots.change(|used| *used = used.saturating_sub(1));
-        shared.account(request, &answer, now)?;
+        account(shared, meter, request, &answer, now_ns)?;
     }
     Ok(())
+}
+
+fn account(shared: &Shared, meter: &Meter, request: InFlight, answer: &ProduceResponse, now_ns: u64) -> Result<()> {
+    let open_loop = shared.scenario.rates() != [None];
+    let InFlight { sent_ns, mut batches, .. } = request;
+    meter.note(|tally| {
+        for partition in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
+            let Some(batch) = batches.remove(&partition.index) else { continue };
+            let error = error_name(partition.error_code);
+            let bytes = batch.value_bytes / batch.due.len().max(1) as u64;
+            for due_ns in &batch.due {
+                tally.at(now_ns, if open_loop { *due_ns } else { now_ns })?;
+                match &error {
+                    None => {
+                        tally.records(1, bytes);
+                        tally.latency(0, now_ns.saturating_sub(*due_ns), 1);
+                        tally.latency(1, now_ns - sent_ns, 1);
+                    }
+                    Some(error) => tally.refused(error, 1),
+                }
+            }
+        }
+        let unanswered: usize = batches.values().map(|batch| batch.due.len()).sum();
+        if unanswered > 0 {
+            tally.refused("no answer for the partition", unanswered as u64);
+        }
+        Ok(())
+    })
 }

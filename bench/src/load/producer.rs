@@ -11,9 +11,11 @@ use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicPro
 
 use super::backlog::Backlog;
 use super::lane::{InFlight, Lane};
+use super::moment::stamp;
 use super::pace::Pace;
 use super::payload::Payload;
-use super::run::{Shared, Spread};
+use super::scenario::{Keys, Produce, Spread};
+use super::shared::Shared;
 use crate::client::cluster::{PRODUCE_VERSION, topic_name};
 use crate::client::wire::{self, Connection};
 
@@ -27,6 +29,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// What one producer does.
 pub(super) struct Producer {
     pub(super) shared: Arc<Shared>,
+    pub(super) produce: Produce,
+    pub(super) topic: String,
     /// Which of `count` producers it is: they take the schedule's records in turn.
     pub(super) index: u64,
     pub(super) count: u64,
@@ -45,16 +49,17 @@ struct Way {
 impl Producer {
     pub(super) fn run(self) -> Result<()> {
         let mut ways = self.connect()?;
-        let settings = &self.shared.settings;
-        let new = |_: &(i32, String)| Backlog::new(settings.compression, settings.batch_bytes);
+        let settings = &self.produce;
+        let new = |_: &(i32, String)| Backlog::new(settings.compression, settings.batch_bytes as usize);
         let mut backlogs: Vec<Backlog> = self.leaders.iter().map(new).collect();
-        let mut payload = Payload::new(settings.size, settings.compressible, self.index + 1);
+        let mut payload = Payload::new(self.size(), settings.compressible, self.index + 1);
         let mut work = Work {
             taken: 0,
             waiting_bytes: 0,
             partition: self.index as usize % self.leaders.len().max(1),
             requests: 0,
         };
+        self.shared.await_beginning();
         let result = self.pump(&mut ways, &mut backlogs, &mut payload, &mut work);
         let give_up = result.is_err() || self.shared.has_failed() || self.drain(&ways).is_none();
         ways.into_values().for_each(|way| way.lane.finish(give_up));
@@ -85,25 +90,26 @@ impl Producer {
         payload: &mut Payload,
         work: &mut Work,
     ) -> Result<()> {
-        let settings = &self.shared.settings;
         loop {
-            let now = self.shared.now();
-            let over = now >= settings.end() || self.shared.has_failed();
-            if over && !settings.open_loop {
+            let now = self.shared.now_ns();
+            let over = now >= self.shared.plan.ends_ns() || self.shared.has_failed();
+            if over && self.pace.is_none() {
                 return Ok(()); // what waits here was never asked for by a schedule
             }
             if !over {
                 self.take_due(now, backlogs, payload, work)?;
             }
             for backlog in backlogs.iter_mut() {
-                backlog.close_if_due(now, if over { Duration::ZERO } else { settings.linger })?;
+                backlog.close_if_due(now, if over { 0 } else { self.linger_ns() })?;
             }
             let mut blocked = false;
             for way in ways.values_mut() {
                 blocked |= self.send_ready(way, backlogs, work)?;
             }
             if over
-                && (backlogs.iter().all(Backlog::is_empty) || self.shared.has_failed() || now >= settings.end() + DRAIN)
+                && (backlogs.iter().all(Backlog::is_empty)
+                    || self.shared.has_failed()
+                    || now >= self.shared.plan.ends_ns() + ns(DRAIN))
             {
                 return Ok(());
             }
@@ -112,27 +118,33 @@ impl Producer {
     }
 
     /// Takes what the schedule has until now; without a schedule, what there is room for.
-    fn take_due(&self, now: Duration, backlogs: &mut [Backlog], payload: &mut Payload, work: &mut Work) -> Result<()> {
-        let settings = &self.shared.settings;
+    fn take_due(&self, now: u64, backlogs: &mut [Backlog], payload: &mut Payload, work: &mut Work) -> Result<()> {
+        let settings = &self.produce;
         let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let at = TimestampMs(i64::try_from(at.as_millis())?);
         for _ in 0..TAKEN_AT_ONCE {
             // Memory is bounded, the schedule is not: what finds no room is taken later, and was due when it was due.
-            if work.waiting_bytes >= settings.buffer_bytes {
+            if work.waiting_bytes >= (settings.buffer_mib as usize) << 20 {
                 return Ok(());
             }
             let number = work.taken * self.count + self.index;
-            let due = self.pace.as_ref().map_or(now, |pace| pace.due(number));
-            if due > now || due >= settings.end() {
+            let due = self.pace.as_ref().map_or(now, |pace| ns(pace.due(number)));
+            if due > now || due >= self.shared.plan.ends_ns() {
                 return Ok(());
             }
             let Some(backlog) = backlogs.get_mut(work.partition) else { return Ok(()) };
             let key = number.to_be_bytes();
-            let key = settings.keys.then_some(&key[..]);
-            let full = backlog.push(now, due, at, key, payload.next())?;
+            let key = (settings.keys != Keys::None).then_some(&key[..]);
+            let full = backlog.push(
+                now,
+                due,
+                at,
+                key,
+                payload.next(self.size(), &stamp(self.shared.run_id, self.shared.unix_ns(due))),
+            )?;
             work.taken += 1;
-            work.waiting_bytes += settings.size;
-            if settings.spread == Spread::Record || full {
+            work.waiting_bytes += self.size();
+            if settings.spread == Some(Spread::Record) || full {
                 work.partition = (work.partition + 1) % backlogs.len();
             }
         }
@@ -141,45 +153,47 @@ impl Producer {
 
     /// Sends what is ready for one leader; says whether something had to stay.
     fn send_ready(&self, way: &mut Way, backlogs: &mut [Backlog], work: &mut Work) -> Result<bool> {
-        let settings = &self.shared.settings;
+        let settings = &self.produce;
         loop {
             let ready = |partition: &i32| backlogs.get(*partition as usize).is_some_and(Backlog::is_ready);
             if !way.partitions.iter().any(ready) {
                 return Ok(false);
             }
-            if way.lane.slots.used() >= settings.in_flight {
+            if way.lane.slots.used() >= settings.in_flight as usize {
                 return Ok(true);
             }
             let mut batches = HashMap::new();
             let mut data = Vec::new();
             for partition in &way.partitions {
                 let Some(batch) = backlogs.get_mut(*partition as usize).and_then(Backlog::take) else { continue };
-                work.waiting_bytes -= batch.due.len() * settings.size;
+                work.waiting_bytes -= batch.due.len() * self.size();
                 data.push(
                     PartitionProduceData::default().with_index(*partition).with_records(Some(batch.bytes.clone())),
                 );
                 batches.insert(*partition, batch);
             }
             work.requests += 1;
-            let topic = TopicProduceData::default().with_name(topic_name(&settings.topic)).with_partition_data(data);
-            let request =
-                ProduceRequest::default().with_acks(settings.acks).with_timeout_ms(30_000).with_topic_data(vec![topic]);
+            let topic = TopicProduceData::default().with_name(topic_name(&self.topic)).with_partition_data(data);
+            let request = ProduceRequest::default()
+                .with_acks(settings.acks.code())
+                .with_timeout_ms(30_000)
+                .with_topic_data(vec![topic]);
             let frame = wire::frame(&request, PRODUCE_VERSION, work.requests)?;
-            let sent = self.shared.now();
-            way.lane.send(&frame, InFlight { correlation_id: work.requests, sent, batches }).context("producing")?;
+            let sent_ns = self.shared.now_ns();
+            way.lane.send(&frame, InFlight { correlation_id: work.requests, sent_ns, batches }).context("producing")?;
         }
     }
 
     /// Sleeps until something is due: the next record, a batch that has lingered, or room for a request.
     fn rest(&self, ways: &BTreeMap<i32, Way>, backlogs: &[Backlog], work: &Work, blocked: bool) {
-        let settings = &self.shared.settings;
-        let now = self.shared.now();
-        let next = self.pace.as_ref().map(|pace| pace.due(work.taken * self.count + self.index));
-        let lingering = backlogs.iter().filter_map(|backlog| backlog.closes_at(settings.linger)).min();
+        let settings = &self.produce;
+        let now = self.shared.now_ns();
+        let next = self.pace.as_ref().map(|pace| ns(pace.due(work.taken * self.count + self.index)));
+        let lingering = backlogs.iter().filter_map(|backlog| backlog.closes_at(self.linger_ns())).min();
         let wake = next.into_iter().chain(lingering).min();
-        let full = work.waiting_bytes >= settings.buffer_bytes;
+        let full = work.waiting_bytes >= (settings.buffer_mib as usize) << 20;
         let nap = match wake {
-            Some(wake) if !full => wake.saturating_sub(now).min(NAP),
+            Some(wake) if !full => Duration::from_nanos(wake.saturating_sub(now)).min(NAP),
             _ => NAP,
         };
         if blocked || full || self.pace.is_none() {
@@ -193,12 +207,20 @@ impl Producer {
         }
     }
 
+    fn linger_ns(&self) -> u64 {
+        self.produce.linger_ms * 1_000_000
+    }
+
+    fn size(&self) -> usize {
+        self.produce.sizes.first().map_or(0, |size| size.bytes as usize)
+    }
+
     /// Waits for the answers under way; `None` if they do not come.
     fn drain(&self, ways: &BTreeMap<i32, Way>) -> Option<()> {
-        let deadline = self.shared.now() + DRAIN;
+        let deadline = self.shared.now_ns() + ns(DRAIN);
         for way in ways.values() {
             while way.lane.slots.used() > 0 {
-                if self.shared.now() >= deadline || self.shared.has_failed() {
+                if self.shared.now_ns() >= deadline || self.shared.has_failed() {
                     return None;
                 }
                 way.lane.slots.wait(NAP);
@@ -216,4 +238,8 @@ struct Work {
     /// Where the next record goes.
     partition: usize,
     requests: i32,
+}
+
+fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

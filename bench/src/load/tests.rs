@@ -1,6 +1,6 @@
 //! The generator against brokers that do what real ones seldom do on demand.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,17 +9,19 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::Parser as _;
+use thalweg_protocol::messages::api_versions_response::ApiVersion;
 use thalweg_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use thalweg_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use thalweg_protocol::messages::{
-    ApiKey, BrokerId, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
+    ApiKey, ApiVersionsResponse, BrokerId, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
 };
 use thalweg_protocol::records::{BatchHeader, batches};
 use thalweg_protocol::{StrBytes, decode_request, encode_response, parse_head};
 
-use super::{Args, Report, measure};
+use super::{Args, measure};
+use crate::result::{Flow, RunResult};
 
 const PARTITIONS: i32 = 3;
 
@@ -55,7 +57,7 @@ impl FakeBroker {
         Self { address: address.to_string() }
     }
 
-    fn run(&self, flags: &[&str]) -> (Report, Option<String>) {
+    fn run(&self, flags: &[&str]) -> (RunResult, Option<String>) {
         #[derive(clap::Parser)]
         struct Line {
             #[command(flatten)]
@@ -63,7 +65,7 @@ impl FakeBroker {
         }
         let line = ["run", "--bootstrap", &self.address, "--topic", "t", "--size", "100"];
         let args = Line::parse_from(line.iter().chain(flags)).args;
-        let (report, failure) = measure(&args, |_| {}).unwrap();
+        let (report, failure) = measure(args.scenario().unwrap(), |_| {}).unwrap();
         (report, failure.map(|failure| format!("{failure:#}")))
     }
 }
@@ -75,8 +77,10 @@ fn serve(mut stream: TcpStream, port: i32, behaviour: &Behaviour) {
         let head = parse_head(&mut frame).unwrap();
         let version = head.api_version;
         let answer = if head.api_key == ApiKey::Metadata as i16 {
-            decode_request::<MetadataRequest>(&mut frame, version).unwrap();
-            encode_response(head.correlation_id, version, &metadata(port)).unwrap()
+            let request: MetadataRequest = decode_request(&mut frame, version).unwrap();
+            encode_response(head.correlation_id, version, &metadata(&request, port)).unwrap()
+        } else if head.api_key == ApiKey::ApiVersions as i16 {
+            encode_response(head.correlation_id, version, &api_versions()).unwrap()
         } else {
             let request: ProduceRequest = decode_request(&mut frame, version).unwrap();
             let code = match behaviour(began.get_or_insert_with(Instant::now).elapsed()) {
@@ -108,15 +112,29 @@ fn read(stream: &mut TcpStream) -> Option<Bytes> {
     Some(frame.into())
 }
 
-fn metadata(port: i32) -> MetadataResponse {
+fn api_versions() -> ApiVersionsResponse {
+    let served = [(ApiKey::Produce, 3, 12), (ApiKey::Metadata, 0, 13), (ApiKey::ApiVersions, 0, 3)];
+    let served = served.map(|(api, min, max)| {
+        ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
+    });
+    ApiVersionsResponse::default().with_api_keys(served.to_vec())
+}
+
+fn metadata(request: &MetadataRequest, port: i32) -> MetadataResponse {
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(1))
         .with_host(StrBytes::from_static_str("127.0.0.1"))
         .with_port(port);
     let partition =
         |index| MetadataResponsePartition::default().with_partition_index(index).with_leader_id(BrokerId(1));
-    let topic = MetadataResponseTopic::default().with_partitions((0..PARTITIONS).map(partition).collect());
+    let topic = MetadataResponseTopic::default()
+        .with_name(request.topics.as_ref().unwrap()[0].name.clone())
+        .with_partitions((0..PARTITIONS).map(partition).collect());
     MetadataResponse::default().with_brokers(vec![broker]).with_topics(vec![topic])
+}
+
+fn flow(result: &RunResult) -> &Flow {
+    &result.steps[0].flows[0]
 }
 
 /// Looks at the batches as a broker would.
@@ -150,12 +168,16 @@ fn a_stall_shows_in_the_percentiles_of_all_who_should_have_been_sent_meanwhile()
     });
     let (report, failure) = broker.run(&["--rate", "2000", "--warmup", "0", "--duration", "2", "--in-flight", "1"]);
     assert_eq!(failure, None);
-    let latency = report.latency_us;
+    let latency = flow(&report).latencies["latency"].us;
     assert!(latency.p50 < 50_000.0, "{latency:?}");
     assert!(latency.max > 190_000.0, "{latency:?}");
     // A closed loop would have one late record in thousands: its p99 would show nothing.
     assert!((150_000.0..400_000.0).contains(&latency.p99), "{latency:?}");
-    assert!(report.service_us.p90 < 150_000.0, "few requests were sent meanwhile: {:?}", report.service_us);
+    assert!(
+        flow(&report).latencies["service"].us.p90 < 150_000.0,
+        "few requests were sent meanwhile: {:?}",
+        flow(&report).latencies["service"].us
+    );
 }
 
 #[test]
@@ -165,8 +187,8 @@ fn an_offered_rate_is_met() {
     {
         let timing = ["--rate", "10000", "--warmup", "1", "--duration", "2", "--ramp", "1"];
         let (report, failure) = broker.run(&[&timing[..], flags].concat());
-        assert_eq!((failure, report.refused.len()), (None, 0));
-        assert!((19_800..=20_200).contains(&report.records), "{} of 20 000", report.records);
+        assert_eq!((failure, flow(&report).refused.len()), (None, 0));
+        assert!((19_800..=20_200).contains(&flow(&report).records), "{} of 20 000", flow(&report).records);
     }
 }
 
@@ -178,7 +200,7 @@ fn without_a_rate_it_sends_as_fast_as_it_is_answered_and_stops_in_time() {
     let (report, failure) = broker.run(&flags);
     assert_eq!(failure, None);
     // A request each 10 ms at most, with a batch of ten records for each of three partitions.
-    assert!((300..=3300).contains(&report.records), "{}", report.records);
+    assert!((300..=3300).contains(&flow(&report).records), "{}", flow(&report).records);
     assert!(began.elapsed() < Duration::from_secs(15), "what waits at the end is sent or given up");
 }
 
@@ -186,8 +208,8 @@ fn without_a_rate_it_sends_as_fast_as_it_is_answered_and_stops_in_time() {
 fn refused_records_are_counted_by_error_and_have_no_latency() {
     let broker = FakeBroker::start(|_| Deed::Refuse(19));
     let (report, failure) = broker.run(&["--rate", "1000", "--warmup", "0", "--duration", "1"]);
-    assert_eq!((failure, report.records), (None, 0));
-    let refused: Vec<_> = report.refused.iter().map(|(error, records)| (error.as_str(), *records)).collect();
+    assert_eq!((failure, flow(&report).records), (None, 0));
+    let refused: Vec<_> = flow(&report).refused.iter().map(|(error, records)| (error.as_str(), *records)).collect();
     assert_eq!(refused, [("NOT_ENOUGH_REPLICAS", 1000)]);
 }
 
@@ -202,7 +224,7 @@ fn a_target_that_dies_or_answers_garbage_ends_the_run_with_what_was_measured() {
         assert!(began.elapsed() < Duration::from_secs(10), "it does not go on to the end");
         let failure = failure.unwrap();
         assert!(failure.contains(said) && failure.contains(&broker.address), "{failure}");
-        assert!((300..=700).contains(&report.records), "{}", report.records);
-        assert!(report.measured_s < 5.0, "{}", report.measured_s);
+        assert!((300..=700).contains(&flow(&report).records), "{}", flow(&report).records);
+        assert!(report.steps[0].measured_s < 5.0, "{}", report.steps[0].measured_s);
     }
 }

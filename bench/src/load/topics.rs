@@ -1,0 +1,161 @@
+//! The topics of a run: created where they are missing, and who leads their partitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use thalweg_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
+use thalweg_protocol::messages::metadata_response::MetadataResponseTopic;
+use thalweg_protocol::messages::{ApiKey, CreateTopicsRequest, MetadataRequest, MetadataResponse};
+use thalweg_protocol::{ErrorCode, StrBytes};
+
+use super::scenario::{Scenario, Topics};
+use crate::client::cluster::{check, topic_name};
+use crate::client::versions::Versions;
+use crate::client::wire::Connection;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Ten thousand new partitions take a while to find their leaders.
+const CREATED_WITHIN: Duration = Duration::from_secs(120);
+/// A request for more would be above what brokers accept at once.
+const CREATED_AT_ONCE: usize = 1000;
+
+/// The topics as the brokers describe them.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Cluster {
+    pub(crate) topics: Vec<Topic>,
+    /// `host:port` of each leader, by its id.
+    pub(crate) brokers: BTreeMap<i32, String>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    /// Nil where the broker is too old to say.
+    pub(crate) id: uuid::Uuid,
+    /// The leader of each partition, from 0 on.
+    pub(crate) leaders: Vec<i32>,
+}
+
+impl Cluster {
+    /// Finds the scenario's topics; creates those that are missing, if it says so.
+    pub(crate) fn prepare(scenario: &Scenario) -> Result<Self> {
+        let mut asking = Asking::open(&scenario.bootstrap)?;
+        let names = scenario.topics.names();
+        let answer = asking.metadata(&names)?;
+        let missing: Vec<&str> = answer.topics.iter().filter(|topic| is_missing(topic)).filter_map(name_of).collect();
+        if missing.is_empty() {
+            return describe(&answer, &names);
+        }
+        if !scenario.topics.create {
+            bail!("topic {} does not exist, and topics.create is false", missing.join(", "));
+        }
+        for some in missing.chunks(CREATED_AT_ONCE) {
+            asking.create(some, &scenario.topics)?;
+        }
+        let began = Instant::now();
+        loop {
+            match describe(&asking.metadata(&names)?, &names) {
+                Ok(cluster) => return Ok(cluster),
+                Err(error) if began.elapsed() > CREATED_WITHIN => {
+                    return Err(error.context("after creating the topics"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+/// A connection for what is asked seldom.
+struct Asking {
+    connection: Connection,
+    versions: Versions,
+}
+
+impl Asking {
+    fn open(bootstrap: &str) -> Result<Self> {
+        let mut connection = Connection::open(bootstrap, TIMEOUT)?;
+        let versions = Versions::ask(&mut connection)?;
+        Ok(Self { connection, versions })
+    }
+
+    fn metadata(&mut self, names: &[String]) -> Result<MetadataResponse> {
+        let topics = names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
+        let request =
+            MetadataRequest::default().with_topics(Some(topics.collect())).with_allow_auto_topic_creation(false);
+        self.connection.call(&request, self.versions.pick(ApiKey::Metadata, 4..=13)?)
+    }
+
+    fn create(&mut self, names: &[&str], topics: &Topics) -> Result<()> {
+        let configs = topics.config.iter().map(|(key, value)| {
+            CreatableTopicConfig::default()
+                .with_name(StrBytes::from_string(key.clone()))
+                .with_value(Some(StrBytes::from_string(value.clone())))
+        });
+        let configs: Vec<_> = configs.collect();
+        let new = |name: &&str| {
+            CreatableTopic::default()
+                .with_name(topic_name(name))
+                .with_num_partitions(topics.partitions)
+                .with_replication_factor(topics.replication)
+                .with_configs(configs.clone())
+        };
+        let request = CreateTopicsRequest::default()
+            .with_topics(names.iter().map(new).collect())
+            .with_timeout_ms(i32::try_from(TIMEOUT.as_millis())?);
+        let answer = self.connection.call(&request, self.versions.pick(ApiKey::CreateTopics, 2..=7)?)?;
+        for topic in &answer.topics {
+            // Several processes may begin together: who comes second finds it there.
+            if topic.error_code != ErrorCode::TopicAlreadyExists.code() {
+                let message = topic.error_message.as_ref().map_or("", |text| text.as_str());
+                check(&format!("creating topic {}", topic.name.as_str()), topic.error_code)
+                    .with_context(|| format!("the topic cannot be created ({message})"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_missing(topic: &MetadataResponseTopic) -> bool {
+    topic.error_code == ErrorCode::UnknownTopicOrPartition.code()
+}
+
+fn name_of(topic: &MetadataResponseTopic) -> Option<&str> {
+    topic.name.as_ref().map(|name| name.as_str())
+}
+
+fn describe(answer: &MetadataResponse, names: &[String]) -> Result<Cluster> {
+    let described: BTreeMap<&str, &MetadataResponseTopic> =
+        answer.topics.iter().filter_map(|topic| Some((name_of(topic)?, topic))).collect();
+    let mut topics = Vec::new();
+    for name in names {
+        let topic =
+            described.get(name.as_str()).with_context(|| format!("the broker says nothing about topic {name}"))?;
+        check(&format!("topic {name}"), topic.error_code)?;
+        let mut partitions: Vec<_> = topic.partitions.iter().collect();
+        partitions.sort_by_key(|partition| partition.partition_index);
+        let mut leaders = Vec::with_capacity(partitions.len());
+        for (index, partition) in partitions.into_iter().enumerate() {
+            if usize::try_from(partition.partition_index).ok() != Some(index) {
+                bail!("topic {name}: the broker leaves out partition {index}");
+            }
+            if partition.leader_id.0 < 0 {
+                bail!("topic {name}: partition {index} has no leader");
+            }
+            leaders.push(partition.leader_id.0);
+        }
+        if leaders.is_empty() {
+            bail!("topic {name} has no partitions");
+        }
+        topics.push(Topic { name: name.clone(), id: topic.topic_id, leaders });
+    }
+    let mut brokers = BTreeMap::new();
+    let leaders: BTreeSet<i32> = topics.iter().flat_map(|topic| topic.leaders.iter().copied()).collect();
+    for leader in leaders {
+        let broker = answer.brokers.iter().find(|broker| broker.node_id.0 == leader);
+        let broker = broker.with_context(|| format!("the broker does not say where leader {leader} is"))?;
+        brokers.insert(leader, format!("{}:{}", broker.host.as_str(), broker.port));
+    }
+    Ok(Cluster { topics, brokers })
+}
