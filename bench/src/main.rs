@@ -5,6 +5,7 @@
 mod client;
 mod latency;
 mod load;
+mod merge;
 mod probe;
 mod ready;
 mod report;
@@ -32,6 +33,10 @@ enum Command {
     Latency(latency::Args),
     /// Records at a given rate, or as fast as the broker takes them
     Run(Box<load::Args>),
+    /// Text, an HTML page and plots out of kept results
+    Report(report::Args),
+    /// The results of several processes or hosts as one
+    Merge(merge::Args),
     /// Create a topic and wait until every partition has a leader
     Topic(topic::Args),
     /// Wait until a broker serves, and say how long that took
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Latency(args) => latency::run(&args),
         Command::Run(args) => load::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Topic(args) => topic::run(&args),
         Command::Ready(args) => ready::run(&args),
         Command::Tables(args) => tables::run(&args),
