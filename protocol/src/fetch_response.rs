@@ -15,9 +15,9 @@ use crate::response::EncodeError;
 use crate::wire::put_unsigned_varint;
 
 /// From this version on topics have ids, not names (KIP-516).
-const TOPIC_IDS_FROM: i16 = 13;
+pub(crate) const TOPIC_IDS_FROM: i16 = 13;
 /// From this version on lengths are compact and structs end with tagged fields (KIP-482).
-const FLEXIBLE_FROM: i16 = 12;
+pub(crate) const FLEXIBLE_FROM: i16 = 12;
 
 /// What a fetch response says.
 #[derive(Clone, Debug, Default)]

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod error;
 pub mod fetch_response;
+pub mod fetch_view;
 pub mod frame;
 pub mod header;
 pub mod records;
@@ -19,6 +20,7 @@ mod wire;
 pub use api::{announced_versions, known_versions};
 pub use error::ErrorCode;
 pub use fetch_response::{FetchBody, FetchLayout, FetchPartition, FetchTopic};
+pub use fetch_view::{FetchView, FetchedPartition, TopicView};
 pub use frame::{FrameError, FrameLimits, frame_len};
 pub use header::{HeadError, RequestHead, parse_head};
 pub use kafka_protocol::messages;

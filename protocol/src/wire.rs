@@ -12,6 +12,8 @@ pub enum WireError {
     VarintTooLong { bytes_max: usize },
     #[error("length {length} is negative where a value must be")]
     NegativeLength { length: i64 },
+    #[error("version {version} is not known")]
+    UnknownVersion { version: i16 },
 }
 
 /// A position in borrowed bytes that only moves forward.
@@ -39,7 +41,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let (head, rest) =
             self.rest.split_first_chunk::<N>().ok_or(WireError::Truncated { needed: N, available: self.rest.len() })?;
         self.rest = rest;
@@ -56,6 +58,34 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn i32(&mut self) -> Result<i32, WireError> {
         self.array().map(i32::from_be_bytes)
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64, WireError> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    /// The length of an array or of bytes, in four bytes or compact; `None` for null.
+    pub(crate) fn length(&mut self, compact: bool) -> Result<Option<usize>, WireError> {
+        if compact {
+            return Ok(self.unsigned_varint()?.checked_sub(1).map(|length| length as usize));
+        }
+        Ok(usize::try_from(self.i32()?).ok())
+    }
+
+    /// Bytes behind their length; null is read as none.
+    pub(crate) fn bytes(&mut self, compact: bool) -> Result<&'a [u8], WireError> {
+        let length = self.length(compact)?.unwrap_or_default();
+        self.take(length)
+    }
+
+    /// Steps over tagged fields.
+    pub(crate) fn skip_tags(&mut self) -> Result<(), WireError> {
+        for _ in 0..self.unsigned_varint()? {
+            self.unsigned_varint()?;
+            let size = self.unsigned_varint()?;
+            self.take(size as usize)?;
+        }
+        Ok(())
     }
 
     /// An unsigned LEB128 number of up to five bytes, as compact lengths and tags are written. Like Kafka's

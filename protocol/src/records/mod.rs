@@ -2,6 +2,7 @@
 //!
 //! See `docs/formats/record-batch.md`. Formats 0 and 1 are not supported, as in Kafka 4 (KIP-724).
 
+mod borrowed;
 mod builder;
 pub mod compression;
 pub mod control;
@@ -13,6 +14,7 @@ mod stamp;
 pub mod validate;
 mod view;
 
+pub use borrowed::{RecordRef, RecordRefs};
 pub use builder::BatchBuilder;
 pub use compression::{Codec, Compression};
 pub use control::{ControlRecord, Marker};

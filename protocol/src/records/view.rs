@@ -1,5 +1,7 @@
 //! Batches where they lie: in a produce request, a segment, a fetch response.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::header::{BatchHeader, RecordError};
@@ -49,12 +51,19 @@ impl<'a> BatchView<'a> {
     /// # Errors
     /// When they cannot be decompressed; damaged records are found by the iterator.
     pub fn records(&self, limit_bytes: usize) -> Result<Records, RecordError> {
-        let codec = self.header.attributes.compression()?;
-        let body = match codec {
-            compression::Compression::None => Bytes::copy_from_slice(self.body()),
-            _ => Bytes::from(compression::decompress(codec, self.body(), limit_bytes)?),
-        };
-        Ok(Records::new(self.header, body))
+        let body = self.decompressed(limit_bytes)?;
+        Ok(Records::new(self.header, Bytes::from(body.into_owned())))
+    }
+
+    /// The body, decompressed to at most `limit_bytes`; where it lies, if it is not compressed.
+    ///
+    /// # Errors
+    /// When it cannot be decompressed.
+    pub fn decompressed(&self, limit_bytes: usize) -> Result<Cow<'a, [u8]>, RecordError> {
+        Ok(match self.header.attributes.compression()? {
+            compression::Compression::None => Cow::Borrowed(self.body()),
+            codec => Cow::Owned(compression::decompress(codec, self.body(), limit_bytes)?),
+        })
     }
 }
 
