@@ -121,6 +121,9 @@ fn account(shared: &Shared, meter: &Meter, request: InFlight, answer: &ProduceRe
             let Some(batch) = batches.remove(&partition.index) else { continue };
             let error = error_name(partition.error_code);
             let bytes = batch.value_bytes / batch.due.len().max(1) as u64;
+            if error.is_none() {
+                shared.arrivals.acknowledge(batch.due.len() as u64);
+            }
             for due_ns in &batch.due {
                 tally.at(now_ns, if open_loop { *due_ns } else { now_ns })?;
                 match &error {

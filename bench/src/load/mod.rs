@@ -79,6 +79,8 @@ fn measure(scenario: Scenario, progress: impl Fn(String)) -> Result<(RunResult, 
         }
     }
     let failure = shared.take_failure();
+    let mut steps = shared.recorder.finish(ended_ns)?;
+    consume::tell_missing(&shared, &mut steps);
     let result = RunResult {
         format: FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -86,7 +88,7 @@ fn measure(scenario: Scenario, progress: impl Fn(String)) -> Result<(RunResult, 
         began_ms,
         hosts: vec![host::host()],
         scenario: serde_json::to_value(&shared.scenario)?,
-        steps: shared.recorder.finish(ended_ns)?,
+        steps,
         failure: failure.as_ref().map(|failure| format!("{failure:#}")),
     };
     Ok((result, failure))

@@ -14,7 +14,6 @@ pub(crate) fn stamp(run_id: u32, due_unix_ns: u64) -> [u8; LEN] {
 }
 
 /// When a record of this run was due, in nanoseconds since 1970; `None` for any other value.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the consumers, which come next"))]
 pub(crate) fn due_unix_ns(value: &[u8], run_id: u32) -> Option<u64> {
     let head = u128::from_be_bytes(*value.first_chunk::<LEN>()?);
     let due = u64::try_from(head & u128::from(u64::MAX)).ok()?;

@@ -53,7 +53,6 @@ impl Plan {
     }
 
     /// When measuring begins.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the consumers, which come next"))]
     pub(crate) fn measured_ns(&self) -> u64 {
         self.stretches.first().map_or(0, |first| first.measured_ns)
     }

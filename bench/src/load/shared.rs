@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::consume::Arrivals;
 use super::plan::Plan;
 use super::recorder::Recorder;
 use super::scenario::Scenario;
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     /// In each record's head, so that consumers tell records of this run from others.
     pub(crate) run_id: u32,
     pub(crate) recorder: Recorder,
+    pub(crate) arrivals: Arrivals,
     begun: OnceLock<Begun>,
     producing: AtomicBool,
     failure: Mutex<Option<anyhow::Error>>,
@@ -35,6 +37,7 @@ impl Shared {
         Self {
             scenario,
             recorder: Recorder::new(Arc::clone(&plan)),
+            arrivals: Arrivals::default(),
             plan,
             #[expect(clippy::cast_possible_truncation, reason = "any 32 bits of it")]
             run_id: random as u32,
@@ -69,15 +72,12 @@ impl Shared {
     pub(crate) fn unix_ns(&self, at_ns: u64) -> u64 {
         self.begun.get().map_or(0, |begun| begun.unix_ns + at_ns)
     }
-
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the consumers, which come next"))]
     pub(crate) fn since_beginning(&self, unix_ns: u64) -> u64 {
         self.begun.get().map_or(0, |begun| unix_ns.saturating_sub(begun.unix_ns))
     }
 
     /// Whether records may still be written: until the plan's end and the last answer behind it. Consumers at the tail go
     /// on until this is over and they have read what is there.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the consumers, which come next"))]
     pub(crate) fn is_producing(&self) -> bool {
         self.producing.load(Ordering::Acquire) && !self.has_failed()
     }

@@ -74,7 +74,8 @@ pub(crate) struct Flow {
     pub(crate) bytes: u64,
     /// By name, see [`Role`].
     pub(crate) latencies: BTreeMap<String, Latency>,
-    /// Records that the broker refused, by its error; for consumers, requests.
+    /// Records that the broker refused, by its error; for consumers, requests. At the tail also, in the last step and
+    /// for the run as a whole, how many acknowledged records never arrived.
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) seconds: Vec<Second>,
 }

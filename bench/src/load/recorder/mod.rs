@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
-pub(crate) use self::meter::Meter;
+pub(crate) use self::meter::{Meter, Tally};
 use self::totals::Totals;
 use super::plan::{Plan, SECOND_NS};
 use crate::result::{Role, Step};
