@@ -48,6 +48,12 @@ pub(crate) struct Args {
     /// A file for the latencies by percentile, in HdrHistogram's text form
     #[arg(long)]
     pub(super) hgrm: Option<PathBuf>,
+    /// A file for the latencies second by second, as HdrHistogram's interval log; written while the run goes on
+    #[arg(long)]
+    pub(super) hlog: Option<PathBuf>,
+    /// A file for the report as one HTML page
+    #[arg(long)]
+    pub(super) report: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Clone, Debug, Default)]

@@ -36,10 +36,12 @@ use self::scenario::{Acks, Scenario, Spread};
 use self::shared::Shared;
 use self::topics::Cluster;
 use crate::report;
+use crate::report::hlog::{HlogFile, HlogWriter};
 use crate::result::{FORMAT, Role, RunResult};
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let (result, failure) = measure(args.scenario()?, |line| eprintln!("{line}"))?;
+    let hlog = args.hlog.as_deref().map(report::hlog::create).transpose()?;
+    let (result, failure) = measure(args.scenario()?, hlog, |line| eprintln!("{line}"))?;
     if let Some(path) = &args.out {
         std::fs::write(path, serde_json::to_vec(&result)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -48,22 +50,32 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         std::fs::write(path, report::hgrm::hgrm(&result)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
+    if let Some(path) = &args.report {
+        report::write_page(path, std::slice::from_ref(&result), None)?;
+    }
     if args.json {
         println!("{}", serde_json::to_string(&result)?);
     } else {
-        print!("{}", report::text::text(&result));
+        print!("{}", report::text::text(&result, None));
     }
     failure.map_or(Ok(()), |failure| Err(failure.context("the run ended early; what is above was measured until then")))
 }
 
 /// The result, and what ended the run early.
-fn measure(scenario: Scenario, progress: impl Fn(String)) -> Result<(RunResult, Option<anyhow::Error>)> {
+fn measure(
+    scenario: Scenario,
+    hlog: Option<HlogFile>,
+    progress: impl Fn(String),
+) -> Result<(RunResult, Option<anyhow::Error>)> {
     let cluster = Arc::new(Cluster::prepare(&scenario)?);
     let shared = Arc::new(Shared::new(scenario));
     let consumers = consume::start(&shared, &cluster)?;
     let producers = start_producers(&shared, &cluster)?;
     await_start(shared.scenario.start_at_ms);
     let began_ms = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis())?;
+    if let Some(file) = hlog {
+        shared.recorder.log_to(HlogWriter::new(file, &shared.scenario.name, began_ms)?);
+    }
     shared.begin();
     let ends_ns = if producers.is_empty() { shared.plan.ends_ns() } else { 0 };
     let producing = |shared: &Shared| {

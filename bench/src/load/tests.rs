@@ -65,7 +65,7 @@ impl FakeBroker {
         }
         let line = ["run", "--bootstrap", &self.address, "--topic", "t", "--size", "100"];
         let args = Line::parse_from(line.iter().chain(flags)).args;
-        let (report, failure) = measure(args.scenario().unwrap(), |_| {}).unwrap();
+        let (report, failure) = measure(args.scenario().unwrap(), None, |_| {}).unwrap();
         (report, failure.map(|failure| format!("{failure:#}")))
     }
 }

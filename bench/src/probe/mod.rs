@@ -3,7 +3,6 @@
 mod device;
 #[cfg_attr(not(test), expect(dead_code, reason = "the measurements are about to fill it in"))]
 mod file;
-#[cfg_attr(not(test), expect(dead_code, reason = "the reports of runs are about to print it"))]
 mod limits;
 mod loopback;
 #[cfg_attr(not(test), expect(dead_code, reason = "the measurements are about to fill it in"))]
@@ -14,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+pub(crate) use self::file::Micros;
+pub(crate) use self::limits::Limits;
 use crate::summary::{Output, Timings, print};
 
 #[derive(clap::Args, Debug)]

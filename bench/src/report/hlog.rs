@@ -2,6 +2,7 @@
 //!
 //! A log is written while the run goes on, because a result keeps no histogram for each second.
 
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -16,15 +17,15 @@ pub(crate) struct HlogWriter<W: Write> {
     serializer: V2DeflateSerializer,
 }
 
-impl HlogWriter<BufWriter<std::fs::File>> {
-    /// `began_ms` is the moment, in milliseconds since 1970, that intervals are counted from.
-    pub(crate) fn create(path: &Path, name: &str, began_ms: i64) -> Result<Self> {
-        let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        Self::new(BufWriter::new(file), name, began_ms)
-    }
+pub(crate) type HlogFile = BufWriter<File>;
+
+/// Before the run, so that a file that cannot be written is known before anything is measured.
+pub(crate) fn create(path: &Path) -> Result<HlogFile> {
+    Ok(BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?))
 }
 
 impl<W: Write> HlogWriter<W> {
+    /// `began_ms` is the moment, in milliseconds since 1970, that intervals are counted from.
     pub(crate) fn new(mut out: W, name: &str, began_ms: i64) -> Result<Self> {
         let began = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(began_ms).unwrap_or(0));
         let mut serializer = V2DeflateSerializer::new();
@@ -63,7 +64,7 @@ impl<W: Write> HlogWriter<W> {
     }
 
     /// Until then what was written may not be in the file.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         self.out.flush().context("cannot write the interval log")
     }
 }
@@ -94,7 +95,7 @@ mod tests {
         for (flow, latency, at, histogram) in &written {
             log.write((flow, latency), Duration::from_secs(*at), Duration::from_secs(1), histogram).unwrap();
         }
-        log.finish().unwrap();
+        log.flush().unwrap();
         let entries: Vec<_> = IntervalLogIterator::new(&bytes).map(|entry| entry.unwrap()).collect();
         let began = Duration::from_millis(1_700_000_000_250);
         assert_eq!(entries[..2], [LogEntry::StartTime(began), LogEntry::BaseTime(began)]);

@@ -93,6 +93,15 @@ impl Step {
     }
 }
 
+/// Whether a record that arrives has been durable before, as far as a client can ask for that.
+pub(crate) fn asks_for_durability(result: &RunResult) -> bool {
+    acks(result).as_deref() != Some("0")
+}
+
+fn acks(result: &RunResult) -> Option<String> {
+    result.scenario.pointer("/produce/acks").map(|acks| acks.to_string().replace('"', ""))
+}
+
 /// What a reader has to know to read the figures rightly.
 pub(crate) fn notes(result: &RunResult) -> Vec<&'static str> {
     let mut notes = Vec::new();
@@ -100,8 +109,7 @@ pub(crate) fn notes(result: &RunResult) -> Vec<&'static str> {
     if has(Role::Produce) && result.steps.iter().any(|step| step.offered_records_s.is_none()) {
         notes.push("Closed loop: `latency` holds the time that records waited in the generator's own buffer; read `service` instead.");
     }
-    let acks = result.scenario.pointer("/produce/acks").map(|acks| acks.to_string().replace('"', ""));
-    if acks.as_deref() == Some("0") {
+    if !asks_for_durability(result) {
         notes.push("acks=0: nothing is acknowledged; latency is until the request was written to the socket.");
     }
     if has(Role::Tail)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::probe::{Limits, Micros};
 use crate::result::{FORMAT, Flow, Host, Latency, Role, RunResult, Second, Step};
 
 const MEASURED_S: i64 = 10;
@@ -78,4 +79,16 @@ pub(crate) fn steps(name: &str, rates: &[f64]) -> RunResult {
 /// Failed before anything was measured.
 pub(crate) fn empty(name: &str) -> RunResult {
     RunResult { failure: Some("127.0.0.1:9092 refuses <connections>".to_owned()), ..run(name, Vec::new()) }
+}
+
+pub(crate) fn limits() -> Limits {
+    let us = |p50: f64| Micros { p50, p90: p50 * 1.5, p99: p50 * 2.0, p999: p50 * 4.0, max: p50 * 10.0 };
+    Limits {
+        device: "<SSD> 960, nvme0n1".to_owned(),
+        durable_4k: us(70.0),
+        round_trip: us(30.0),
+        floor: us(100.0),
+        durable_bytes_s: 1e7,
+        read_bytes_s: 1e8,
+    }
 }

@@ -14,6 +14,7 @@ use anyhow::Result;
 pub(crate) use self::meter::{Meter, Tally};
 use self::totals::Totals;
 use super::plan::{Plan, SECOND_NS};
+use crate::report::hlog::{HlogFile, HlogWriter};
 use crate::result::{Role, Step};
 
 /// The latencies of a flow, in the order of their indices. The first is what its seconds show.
@@ -46,6 +47,11 @@ impl Recorder {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
         let totals = Arc::new(Mutex::new(Totals::new(Arc::clone(&plan))));
         Self { plan, totals, meters: Mutex::default() }
+    }
+
+    /// From here on each second's histograms are written there when it is over.
+    pub(crate) fn log_to(&self, hlog: HlogWriter<HlogFile>) {
+        self.lock_totals().log_to(hlog);
     }
 
     /// For one thread.

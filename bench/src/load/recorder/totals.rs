@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
@@ -9,6 +10,7 @@ use hdrhistogram::Histogram;
 use super::meter::Held;
 use super::{Progress, latencies};
 use crate::load::plan::{Plan, SECOND_NS};
+use crate::report::hlog::{HlogFile, HlogWriter};
 use crate::result::{Flow, Latency, Role, Second, Step};
 
 pub(super) struct Totals {
@@ -16,6 +18,7 @@ pub(super) struct Totals {
     flows: BTreeMap<Role, Vec<StepTally>>,
     /// Seconds before this one are told: what comes for them late shows in this one.
     open_second: u64,
+    hlog: Option<HlogWriter<HlogFile>>,
 }
 
 /// One flow in one step.
@@ -37,7 +40,11 @@ struct OpenSecond {
 
 impl Totals {
     pub(super) const fn new(plan: Arc<Plan>) -> Self {
-        Self { plan, flows: BTreeMap::new(), open_second: 0 }
+        Self { plan, flows: BTreeMap::new(), open_second: 0, hlog: None }
+    }
+
+    pub(super) fn log_to(&mut self, hlog: HlogWriter<HlogFile>) {
+        self.hlog = Some(hlog);
     }
 
     pub(super) fn add_flow(&mut self, role: Role) {
@@ -53,6 +60,7 @@ impl Totals {
 
     /// Tells the seconds before this one; answers with the last of them.
     pub(super) fn fold(&mut self, before: u64) -> Result<Vec<Progress>> {
+        self.log(before)?;
         let mut progress = Vec::new();
         for (role, steps) in &mut self.flows {
             let mut last = None;
@@ -66,6 +74,26 @@ impl Totals {
         }
         self.open_second = self.open_second.max(before);
         Ok(progress)
+    }
+
+    /// Writes the seconds that are about to be told, in the order of time.
+    fn log(&mut self, before: u64) -> Result<()> {
+        let Some(hlog) = &mut self.hlog else { return Ok(()) };
+        for second in self.open_second..before {
+            for (role, steps) in &self.flows {
+                let mut all: Option<Histogram<u64>> = None;
+                for open in steps.iter().filter_map(|step| step.open.get(&second)) {
+                    match &mut all {
+                        Some(all) => all.add(&open.latency)?,
+                        None => all = Some(open.latency.clone()),
+                    }
+                }
+                if let (Some(all), Some(name)) = (all, latencies(*role).first()) {
+                    hlog.write((role.name(), name), Duration::from_secs(second), Duration::from_secs(1), &all)?;
+                }
+            }
+        }
+        hlog.flush()
     }
 
     pub(super) fn steps(&mut self, ended_ns: u64) -> Result<Vec<Step>> {
@@ -176,5 +204,53 @@ impl StepTally {
             refused: self.refused.clone(),
             seconds: self.told.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    use super::*;
+    use crate::load::recorder::Recorder;
+    use crate::load::scenario::{Produce, Scenario};
+    use crate::report::hlog::create;
+
+    #[test]
+    fn seconds_are_logged_in_the_order_of_time_each_once() {
+        let scenario =
+            Scenario { warmup_s: 1, duration_s: 2, produce: Some(Produce::default()), ..Scenario::default() };
+        let recorder = Recorder::new(Arc::new(Plan::new(&scenario)));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.hlog");
+        recorder.log_to(HlogWriter::new(create(&path).unwrap(), "x", 1000).unwrap());
+        let meters = [recorder.meter(Role::Produce), recorder.meter(Role::Tail)];
+        for (meter, ms) in [(0, 500), (1, 600), (0, 1500), (0, 2500), (1, 2600)] {
+            let at = ms * 1_000_000;
+            meters.get(meter).unwrap().note(|tally| tally.at(at, at).map(|()| tally.latency(0, at, 1))).unwrap();
+            if ms == 600 {
+                recorder.turn_seconds(SECOND_NS).unwrap();
+            }
+        }
+        recorder.finish(3 * SECOND_NS).unwrap();
+        let log = std::fs::read(&path).unwrap();
+        let intervals = IntervalLogIterator::new(&log).filter_map(|entry| match entry.unwrap() {
+            LogEntry::Interval(interval) => Some((
+                interval.tag().unwrap().as_str(),
+                interval.start_timestamp().as_secs(),
+                (interval.max() / 1e8).round(),
+            )),
+            _ => None,
+        });
+        let expected = [
+            ("produce.latency", 0, 5.0),
+            ("tail.end_to_end", 0, 6.0),
+            ("produce.latency", 1, 15.0),
+            ("produce.latency", 2, 25.0),
+            ("tail.end_to_end", 2, 26.0),
+        ];
+        assert_eq!(intervals.collect::<Vec<_>>(), expected);
     }
 }

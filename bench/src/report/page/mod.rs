@@ -11,6 +11,7 @@ use super::names::{Named, notes};
 use super::plot::{of_results, svg};
 use super::units::moment;
 use super::xml::escape;
+use crate::probe::Limits;
 use crate::result::{Host, RunResult};
 
 const STYLE: &str = "\
@@ -29,7 +30,7 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1.2em}dt{color:#6
 .failure{background:#3a1614}.note{background:#332a0d}th,td{border-color:#333}th{border-color:#555}\
 .plots svg{border-color:#333}pre{background:#1e1e1e}}";
 
-pub(crate) fn page(runs: &[Named<'_>]) -> Result<String> {
+pub(crate) fn page(runs: &[Named<'_>], limits: Option<&Limits>) -> Result<String> {
     let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
     let title = escape(&names.join(" · "));
     let mut out = format!(
@@ -56,7 +57,7 @@ pub(crate) fn page(runs: &[Named<'_>]) -> Result<String> {
     }
     out.push_str("</section>\n");
     for run in runs {
-        put_run(&mut out, run);
+        put_run(&mut out, run, limits);
     }
     out.push_str("</body></html>\n");
     Ok(out)
@@ -74,7 +75,7 @@ fn put_notes(out: &mut String, runs: &[Named<'_>]) {
     }
 }
 
-fn put_run(out: &mut String, run: &Named<'_>) {
+fn put_run(out: &mut String, run: &Named<'_>, limits: Option<&Limits>) {
     let RunResult { version, began_ms, hosts, scenario, steps, .. } = run.result;
     let _ =
         writeln!(out, "<section>\n<h2>{}</h2>\n<dl><dt>began</dt><dd>{}</dd>", escape(&run.name), moment(*began_ms));
@@ -82,9 +83,14 @@ fn put_run(out: &mut String, run: &Named<'_>) {
         let times = if count > 1 { format!("{count} × ") } else { String::new() };
         let _ = writeln!(out, "<dt>load from</dt><dd>{times}{}</dd>", escape(&described(host)));
     }
-    let _ = writeln!(out, "<dt>thalweg-bench</dt><dd>{}</dd></dl>", escape(version));
+    let _ = writeln!(out, "<dt>thalweg-bench</dt><dd>{}</dd>", escape(version));
+    if let Some(limits) = limits {
+        let device = escape(&limits.device);
+        let _ = writeln!(out, "<dt>limit</dt><dd>what `probe` found on {device}</dd>");
+    }
+    out.push_str("</dl>\n");
     for (number, step) in (1..).zip(steps) {
-        out.push_str(&tables::step(number, steps.len(), step));
+        out.push_str(&tables::step(run.result, number, step, limits));
     }
     let text = serde_json::to_string_pretty(scenario).unwrap_or_default();
     let _ = writeln!(out, "<details><summary>Scenario</summary>\n<pre>{}</pre>\n</details>\n</section>", escape(&text));
@@ -121,7 +127,7 @@ mod tests {
     #[test]
     fn a_page_is_well_formed_and_needs_nothing_else() {
         let runs = [sample::steps("ours", &[1e3, 2e3]), sample::steady("theirs")];
-        let page = page(&named(&runs)).unwrap();
+        let page = page(&named(&runs), None).unwrap();
         assert_eq!(malformed(&page), None);
         for needle in ["src=", "href=", "@import", "url(", "<script", "<link"] {
             assert!(!page.contains(needle), "{needle}");
@@ -143,7 +149,7 @@ mod tests {
         flow.refused.insert(evil.to_owned(), 3);
         let latency = flow.latencies["service"].clone();
         flow.latencies.insert(evil.to_owned(), latency);
-        let page = page(&named(&[run])).unwrap();
+        let page = page(&named(&[run]), Some(&sample::limits())).unwrap();
         assert_eq!(malformed(&page), None);
         assert!(!page.contains("<script"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() >= 9, "{}", page.matches("&lt;script&gt;").count());
@@ -151,9 +157,20 @@ mod tests {
 
     #[test]
     fn a_failure_is_to_be_seen_before_any_figure() {
-        let page = page(&named(&[sample::empty("broken")])).unwrap();
+        let page = page(&named(&[sample::empty("broken")]), None).unwrap();
         let said = page.find("refuses &lt;connections&gt;").unwrap();
         assert!(page.find("<table").is_none_or(|table| said < table));
+    }
+
+    #[test]
+    fn with_a_probe_tables_say_how_far_from_the_limit() {
+        let page = page(&named(&[sample::steady("x")]), Some(&sample::limits())).unwrap();
+        // Median and p90 of the floor are 100 and 150 µs, those of the run 248 and 288.
+        let row = "<tr class=\"limit\"><td class=\"l\"></td><td class=\"l\">× of the limit</td><td></td><td></td>\
+                   <td>2.48</td><td>1.92</td><td>1.48</td><td>7.4</td><td></td><td>28.9</td></tr>";
+        let found = page.lines().find(|line| line.starts_with("<tr class=\"limit\">"));
+        assert_eq!(found, Some(row));
+        assert!(page.contains("&lt;SSD&gt; 960"), "{page}");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use crate::probe::{Limits, Micros};
+use crate::report::against;
 use crate::report::names::Named;
 use crate::report::units::{count, digits, duration};
 use crate::report::xml::escape;
-use crate::result::{Flow, Percentiles, Role, Step};
+use crate::result::{Flow, Percentiles, Role, RunResult, Step};
 
 /// Of each run, step and flow the figures that are looked at first.
 pub(super) fn overview(runs: &[Named<'_>]) -> String {
@@ -48,29 +50,56 @@ fn put_overview(out: &mut String, run: &str, step: &Step, flow: &Flow) {
 }
 
 /// All that is known of one step.
-pub(super) fn step(number: usize, of: usize, step: &Step) -> String {
-    let place = if of > 1 { format!("Step {number} of {of}: ") } else { String::new() };
+pub(super) fn step(run: &RunResult, number: usize, step: &Step, limits: Option<&Limits>) -> String {
+    let place = if run.steps.len() > 1 { format!("Step {number} of {}: ", run.steps.len()) } else { String::new() };
     let mut out = format!("<h3>{place}offered {}, measured {} s</h3>\n", step.offered(), digits(step.measured_s));
     out.push_str(
         "<div class=\"scroll\"><table><thead><tr><th class=\"l\">flow</th><th class=\"l\">latency</th><th>count</th>\
          <th>mean</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th></tr></thead><tbody>\n",
     );
     for flow in &step.flows {
-        for (name, latency) in &flow.latencies {
-            let role = flow.role.name().replace('_', " ");
-            let name = escape(&name.replace('_', " "));
-            let _ = write!(out, "<tr><td class=\"l\">{role}</td><td class=\"l\">{name}</td><td>{}</td>", latency.count);
-            let Percentiles { mean, p50, p90, p99, p999, p9999, max } = latency.us;
-            put_durations(&mut out, &[mean, p50, p90, p99, p999, p9999, max]);
-            out.push_str("</tr>\n");
-        }
+        put_latencies(&mut out, flow, limits.map(|limits| against::floor(limits, run, flow.role)));
     }
     out.push_str("</tbody></table></div>\n<ul>\n");
     for flow in &step.flows {
         put_counts(&mut out, step, flow);
+        if let Some(limits) = limits {
+            let sentence = escape(&against::sentence(limits, run, step, flow));
+            let _ = writeln!(out, "<li>{}: {sentence}</li>", flow.role.name().replace('_', " "));
+        }
     }
     out.push_str("</ul>\n");
     out
+}
+
+/// With the floor under the first of them.
+fn put_latencies(out: &mut String, flow: &Flow, floor: Option<&Micros>) {
+    let first = flow.first_latency().map(|(name, _)| name);
+    for (name, latency) in &flow.latencies {
+        let role = flow.role.name().replace('_', " ");
+        let title = escape(&name.replace('_', " "));
+        let _ = write!(out, "<tr><td class=\"l\">{role}</td><td class=\"l\">{title}</td><td>{}</td>", latency.count);
+        let Percentiles { mean, p50, p90, p99, p999, p9999, max } = latency.us;
+        put_durations(out, &[mean, p50, p90, p99, p999, p9999, max]);
+        out.push_str("</tr>\n");
+        if let Some(floor) = floor.filter(|_| latency.count > 0 && first == Some(name)) {
+            put_times(out, &latency.us, floor);
+        }
+    }
+}
+
+fn put_times(out: &mut String, us: &Percentiles, floor: &Micros) {
+    let times = |us: f64, floor: f64| if floor > 0.0 { digits(us / floor) } else { "–".to_owned() };
+    let _ = writeln!(
+        out,
+        "<tr class=\"limit\"><td class=\"l\"></td><td class=\"l\">× of the limit</td><td></td><td></td><td>{}</td>\
+         <td>{}</td><td>{}</td><td>{}</td><td></td><td>{}</td></tr>",
+        times(us.p50, floor.p50),
+        times(us.p90, floor.p90),
+        times(us.p99, floor.p99),
+        times(us.p999, floor.p999),
+        times(us.max, floor.max)
+    );
 }
 
 fn put_counts(out: &mut String, step: &Step, flow: &Flow) {

@@ -1,9 +1,11 @@
 //! Points out of a result: a histogram's percentiles, and seconds one behind the other.
 
+use std::collections::BTreeMap;
+
 use hdrhistogram::Histogram;
 
 use crate::report::names::latency_title;
-use crate::result::{Role, RunResult, Second, Step};
+use crate::result::{Role, RunResult, Second};
 
 pub(super) type Points = Vec<Option<(f64, f64)>>;
 
@@ -19,71 +21,82 @@ pub(super) fn percentiles(of: &Histogram<u64>) -> Points {
     if of.is_empty() { Points::new() } else { nines.map(point).map(Some).collect() }
 }
 
-/// Where each step of a run stands in a plot over time: its second 0, and from where to where it has seconds. Steps stand
-/// one behind the other; second 0 of the first is 0.
+/// Where each step of a run stands in a plot over time: steps come one behind the other, and second 0 of the first is 0.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Clock(Vec<Span>);
 
+/// Of a step: when its warm-up began, when measuring did, and when it ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Span {
-    zero: f64,
     low: f64,
+    zero: i64,
     high: f64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a run's seconds are far below 2^53")]
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a run's seconds are far below 2^53")]
 impl Clock {
     pub(super) fn of(result: &RunResult) -> Self {
-        let mut spans: Vec<Span> = Vec::new();
+        let (mut spans, mut ended) = (Vec::new(), None);
         for step in &result.steps {
-            let seconds = || step.flows.iter().flat_map(|flow| &flow.seconds).map(|second| second.at_s as f64);
-            let low = seconds().fold(0.0, f64::min);
-            let high = seconds().map(|second| second + 1.0).fold(step.measured_s, f64::max);
-            let zero = spans.last().map_or(0.0, |before| before.high - low);
-            spans.push(Span { zero, low: zero + low, high: zero + high });
+            let seconds = step.flows.iter().flat_map(|flow| &flow.seconds).map(|second| second.at_s);
+            let low = seconds.fold(0, i64::min);
+            let zero = ended.map_or(0, |ended: f64| ended.round() as i64 - low);
+            let high = zero as f64 + step.measured_s;
+            spans.push(Span { low: (zero + low) as f64, zero, high });
+            ended = Some(high);
         }
         Self(spans)
     }
 
     /// What was not counted.
     pub(super) fn warm_ups(&self) -> Vec<(f64, f64)> {
-        self.0.iter().filter(|span| span.low < span.zero).map(|span| (span.low, span.zero)).collect()
-    }
-
-    fn zip<'a>(&'a self, result: &'a RunResult) -> impl Iterator<Item = (Span, &'a Step)> {
-        self.0.iter().copied().zip(&result.steps)
+        let spans = self.0.iter().map(|span| (span.low, span.zero as f64));
+        spans.filter(|(low, zero)| low < zero).collect()
     }
 
     /// The worst of each point's seconds. A second in which nothing came is a gap.
     pub(super) fn latency(&self, result: &RunResult, role: Role, of: impl Fn(&Second) -> f64) -> Points {
-        let value = |second: &Second| (second.records > 0).then(|| of(second)).filter(|us| *us > 0.0);
-        thinned(&self.seconds(result, role, value), |values| values.iter().copied().fold(0.0, f64::max))
+        let worst = |one: f64, other: f64| one.max(other);
+        let points = self.seconds(result, role, |second| if second.records > 0 { of(second) } else { 0.0 }, worst);
+        let seen = points.into_iter().map(|point| point.filter(|(_, us)| *us > 0.0));
+        thinned(&seen.collect::<Points>(), |values| values.iter().copied().fold(0.0, f64::max))
     }
 
     /// Records per second; the mean of each point's seconds.
     pub(super) fn rate(&self, result: &RunResult, role: Role) -> Points {
-        let points = self.seconds(result, role, |second| Some(second.records as f64));
+        let points = self.seconds(result, role, |second| second.records as f64, |one, other| one + other);
         thinned(&points, |values| values.iter().sum::<f64>() / values.len().max(1) as f64)
     }
 
-    fn seconds(&self, result: &RunResult, role: Role, value: impl Fn(&Second) -> Option<f64>) -> Points {
-        let mut points = Points::new();
-        for (span, step) in self.zip(result) {
-            let mut next = None;
+    /// What came late for a step shows in the seconds of the next: both are put together.
+    fn seconds(
+        &self,
+        result: &RunResult,
+        role: Role,
+        value: impl Fn(&Second) -> f64,
+        together: impl Fn(f64, f64) -> f64,
+    ) -> Points {
+        let mut seconds: BTreeMap<i64, f64> = BTreeMap::new();
+        for (span, step) in self.0.iter().zip(&result.steps) {
             for second in step.flow(role).into_iter().flat_map(|flow| &flow.seconds) {
-                if next.is_some_and(|next| next != second.at_s) {
-                    points.push(None);
-                }
-                next = second.at_s.checked_add(1);
-                points.push(value(second).map(|value| (span.zero + second.at_s as f64, value)));
+                let all = seconds.entry(span.zero + second.at_s).or_insert(0.0);
+                *all = together(*all, value(second));
             }
+        }
+        let (mut points, mut next) = (Points::new(), None);
+        for (at, value) in seconds {
+            if next.is_some_and(|next| next != at) {
+                points.push(None);
+            }
+            next = Some(at + 1);
+            points.push(Some((at as f64, value)));
         }
         points
     }
 
     /// The offered rate as a line of steps.
     pub(super) fn offered(&self, result: &RunResult) -> Points {
-        let steps = self.zip(result).map(|(span, step)| (span, step.offered_records_s));
+        let steps = self.0.iter().zip(&result.steps).map(|(span, step)| (span, step.offered_records_s));
         steps.flat_map(|(span, rate)| [span.low, span.high].map(|at| rate.map(|rate| (at, rate)))).collect()
     }
 }
@@ -136,6 +149,18 @@ mod tests {
         assert_eq!(offered, [(-2.0, 1000.0), (10.0, 1000.0), (10.0, 2000.0), (22.0, 2000.0)]);
         let rate: Vec<_> = clock.rate(&run, Role::Produce).into_iter().flatten().collect();
         assert_eq!((rate.len(), rate[0], rate[23]), (24, (-2.0, 1000.0), (21.0, 2000.0)));
+    }
+
+    #[test]
+    fn what_came_late_shows_in_the_next_steps_seconds() {
+        let mut run = sample::steps("x", &[1000.0, 2000.0]);
+        let late = Second { at_s: 10, records: 7, p99_us: 1e6, ..run.steps[0].flows[0].seconds[0] };
+        run.steps[0].flows[0].seconds.push(late);
+        let clock = Clock::of(&run);
+        let at_ten = |points: Points| points.into_iter().flatten().find(|(at, _)| *at == 10.0).unwrap().1;
+        assert_eq!(at_ten(clock.rate(&run, Role::Produce)), 2007.0);
+        assert_eq!(at_ten(clock.latency(&run, Role::Produce, |second| second.p99_us)), 1e6);
+        assert_eq!(clock.warm_ups()[1], (10.0, 12.0));
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn consume(consumers: u32) -> Option<Consume> {
 }
 
 fn run(scenario: Scenario) -> (RunResult, Option<String>) {
-    let (result, failure) = measure(scenario.checked().unwrap(), |_| {}).unwrap();
+    let (result, failure) = measure(scenario.checked().unwrap(), None, |_| {}).unwrap();
     (result, failure.map(|failure| format!("{failure:#}")))
 }
 
