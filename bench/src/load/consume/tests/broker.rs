@@ -63,7 +63,7 @@ impl Log {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) logs: BTreeMap<i32, Log>,
-    /// `host:port` in order of the brokers' ids, from 1 on.
+    /// Of the brokers in order of their ids, from 1 on.
     ports: Vec<i32>,
     /// Of partitions that are not led by the first broker.
     pub(super) led_elsewhere: BTreeMap<i32, i32>,
