@@ -21,6 +21,16 @@ pub(crate) struct Output {
     tsv: bool,
 }
 
+impl Output {
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    pub(crate) fn is_tsv(self) -> bool {
+        self.tsv
+    }
+}
+
 /// Durations in nanoseconds, three digits exact.
 pub(crate) struct Timings(Histogram<u64>);
 

@@ -59,11 +59,13 @@ fn the_reactor_is_named_only_at_the_edge() {
 }
 
 #[test]
-fn unsafe_code_is_only_in_the_reactor() {
+fn unsafe_code_is_only_where_the_kernel_is_given_pointers() {
     for folder in ["storage", "broker/src", "raft/src", "protocol/src", "tools/src", "bench/src"] {
         let elsewhere: Vec<_> = mentions(folder, &["unsafe {", "unsafe fn", "unsafe impl"])
             .into_iter()
-            .filter(|place| !place.starts_with("storage/reactor/src/"))
+            .filter(|place| {
+                !["storage/reactor/src/", "bench/src/probe/ring.rs:"].iter().any(|at| place.starts_with(at))
+            })
             .collect();
         assert_eq!(elsewhere, Vec::<String>::new());
     }

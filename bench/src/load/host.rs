@@ -2,7 +2,7 @@
 
 use crate::result::Host;
 
-pub(super) fn host() -> Host {
+pub(crate) fn host() -> Host {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
     let cpu = read("/proc/cpuinfo");

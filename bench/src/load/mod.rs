@@ -28,6 +28,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 
 pub(crate) use self::args::Args;
+pub(crate) use self::host::host;
 use self::pace::Pace;
 pub(crate) use self::payload::Payload;
 use self::plan::SECOND_NS;
@@ -98,7 +99,7 @@ fn measure(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: shared.scenario.name.clone(),
         began_ms,
-        hosts: vec![host::host()],
+        hosts: vec![host()],
         scenario: serde_json::to_value(&shared.scenario)?,
         steps,
         failure: failure.as_ref().map(|failure| format!("{failure:#}")),

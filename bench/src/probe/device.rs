@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-const BLOCK: usize = 4096;
+use super::buffer::{AlignedBuffer, BLOCK};
+use super::stop::Stop;
+
 const PIECE: usize = 1 << 20;
 const FILE_SIZE: u64 = 64 << 20;
 
@@ -19,8 +21,8 @@ pub(super) struct ZeroedFile {
 }
 
 impl ZeroedFile {
-    pub(super) fn create(dir: &Path) -> Result<Self> {
-        let path = dir.join(format!("thalweg-bench-probe-{}", std::process::id()));
+    pub(super) fn create(dir: &Path, stop: &Stop) -> Result<Self> {
+        let path = dir.join(format!("thalweg-bench-probe-{}-zeroed", std::process::id()));
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -30,6 +32,7 @@ impl ZeroedFile {
         let zeroed = Self { file, path, block: AlignedBuffer::new(BLOCK, 0xa5), position: 0 };
         let piece = AlignedBuffer::new(PIECE, 0);
         for position in (0..FILE_SIZE).step_by(PIECE) {
+            stop.check()?;
             zeroed.file.write_all_at(piece.bytes(), position).context("cannot fill the file with zeros")?;
         }
         zeroed.file.sync_all()?;
@@ -49,24 +52,5 @@ impl Drop for ZeroedFile {
         if let Err(error) = std::fs::remove_file(&self.path) {
             eprintln!("thalweg-bench: cannot remove {}: {error}", self.path.display());
         }
-    }
-}
-
-/// O_DIRECT wants memory aligned to the device's blocks: a larger vector, of which an aligned part is used.
-struct AlignedBuffer {
-    memory: Vec<u8>,
-    begin: usize,
-    len: usize,
-}
-
-impl AlignedBuffer {
-    fn new(len: usize, fill: u8) -> Self {
-        let memory = vec![fill; len + BLOCK];
-        let begin = memory.as_ptr().align_offset(BLOCK);
-        Self { memory, begin, len }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.memory.get(self.begin..self.begin + self.len).unwrap_or_default()
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct ProbeFile {
     pub(crate) device: Device,
     /// Length of the file that was read from and written over.
     pub(crate) file_bytes: u64,
+    /// What others used of the processors meanwhile, in per cent of all of them.
+    pub(crate) others_pct: f64,
     pub(crate) cells: Vec<Cell>,
     pub(crate) conclusions: Conclusions,
 }
@@ -132,7 +134,7 @@ pub(crate) struct Micros {
     pub(crate) max: f64,
 }
 
-/// What follows from the cells. Null where they are missing.
+/// What follows from the cells. Null where they are missing, or were measured on a busy machine.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Conclusions {
     pub(crate) wal_writes_in_flight: Option<u32>,

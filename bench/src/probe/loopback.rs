@@ -3,12 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-const REQUEST_LEN: usize = 150;
-const RESPONSE_LEN: usize = 60;
+pub(super) const REQUEST_LEN: usize = 150;
+pub(super) const RESPONSE_LEN: usize = 60;
 
 pub(super) struct Echo {
     stream: TcpStream,
@@ -40,6 +40,30 @@ impl Echo {
         drop(self.stream);
         self.server.join().map_err(|_| anyhow!("the loopback server panicked"))?
     }
+}
+
+/// One blocking thread sends to another over one connection: how many pieces of `piece` bytes arrived, and in what time.
+pub(super) fn stream(piece: usize, time: Duration) -> Result<(u64, Duration)> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on loopback")?;
+    let mut sender = TcpStream::connect(listener.local_addr()?)?;
+    let (mut receiver, _) = listener.accept()?;
+    sender.set_write_timeout(Some(Duration::from_secs(30)))?;
+    receiver.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let began = Instant::now();
+    let receiving = std::thread::spawn(move || {
+        let (mut buffer, mut pieces) = (vec![0; piece], 0);
+        while receiver.read_exact(&mut buffer).is_ok() {
+            pieces += 1;
+        }
+        pieces
+    });
+    let buffer = vec![1; piece];
+    while began.elapsed() < time {
+        sender.write_all(&buffer)?;
+    }
+    drop(sender);
+    let pieces = receiving.join().map_err(|_| anyhow!("the receiving thread panicked"))?;
+    Ok((pieces, began.elapsed()))
 }
 
 fn serve(mut stream: TcpStream, mut act: impl FnMut() -> Result<()>) -> Result<()> {

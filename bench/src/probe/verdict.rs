@@ -116,7 +116,10 @@ impl Verdict {
 
     pub(super) fn reason(self) -> &'static str {
         match self {
-            Self::Unknown => "the kernel does not say what cache the drive has, or too little was measured",
+            Self::Unknown => {
+                "the kernel does not say what cache the drive has, or too little was measured, or other processes kept the machine \
+                 busy meanwhile: how safe it is cannot be seen from here"
+            }
             Self::FlushSwitchedOff => {
                 "the drive reports a volatile write cache, and this host never flushes it (queue/write_cache was set to write \
                  through, or the file system is mounted without barriers): a power failure loses acknowledged writes unless \
