@@ -13,5 +13,6 @@ pub mod metrics;
 pub mod net;
 pub mod partition;
 pub mod preflight;
+pub mod probe;
 pub mod reactor;
 pub mod settings;

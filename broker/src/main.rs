@@ -56,6 +56,7 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     preflight::check_kernel()?;
     preflight::raise_limits(config.cores)?;
     let identity = preflight::claim_directories(&config)?;
+    consult_probes(&mut config);
     let mut listeners = Vec::with_capacity(config.listeners.len());
     for listener in &config.listeners {
         listeners.push(net::bind(&listener.address.to_string(), "listeners")?);
@@ -85,6 +86,20 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     // The directories' locks are held until here.
     drop(identity);
     ended
+}
+
+/// What was measured on this host decides what nobody set.
+fn consult_probes(config: &mut Config) {
+    let advice = config.consult_probes();
+    for warning in &advice.warnings {
+        tracing::warn!("{warning}");
+    }
+    for note in &advice.notes {
+        tracing::debug!("{note}");
+    }
+    if let Some(taken) = config.follow(&advice) {
+        tracing::info!("{taken} ({})", advice.notes.join("; "));
+    }
 }
 
 fn announce(shared: &Shared) {

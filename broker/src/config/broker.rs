@@ -33,6 +33,7 @@ pub struct Config {
     pub wal_files_max: usize,
     pub wal_writes_in_flight: usize,
     pub wal_block_bytes: usize,
+    pub probe_file: Option<PathBuf>,
     pub segment_flush_bytes: usize,
     pub read_ahead_bytes: usize,
 
@@ -90,6 +91,8 @@ pub struct Machine {
     pub cpus: usize,
     /// What other machines call this one.
     pub host_name: String,
+    /// How many writes in flight its drives do best with, where that was measured.
+    pub wal_writes_in_flight: Option<usize>,
 }
 
 /// How many replicas a topic of the broker's own gets.

@@ -37,8 +37,9 @@ impl Config {
             memory_bytes: from.memory_bytes(&machine)?,
             wal_file_bytes: from.blocks("thalweg.wal.file.bytes")?,
             wal_files_max: from.size("thalweg.wal.files.max")?,
-            wal_writes_in_flight: from.size("thalweg.wal.writes.in.flight")?,
+            wal_writes_in_flight: from.wal_writes_in_flight(&machine)?,
             wal_block_bytes: from.size("thalweg.wal.block.bytes")?,
+            probe_file: from.optional_text("thalweg.probe.file")?.filter(|file| !file.is_empty()).map(PathBuf::from),
             segment_flush_bytes: from.size("thalweg.segment.flush.bytes")?,
             read_ahead_bytes: from.size("thalweg.read.ahead.bytes")?,
             log_dirs: from.log_dirs()?,
@@ -89,6 +90,9 @@ impl Config {
 
 /// The memory budget where nobody sets one.
 const MEMORY_PER_CORE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Writes in flight where nobody sets or measured them.
+const WAL_WRITES_IN_FLIGHT: usize = 4;
 
 /// Reads rows of the broker table. A key that is missing there, or of another type, is a mistake in this file.
 struct Reader<'a> {
@@ -172,6 +176,13 @@ impl Reader<'_> {
         match self.value("thalweg.cores")? {
             Some(Value::Integer(cores)) => Ok(usize::try_from(cores).unwrap_or(1)),
             _ => Ok(machine.cpus.max(1)),
+        }
+    }
+
+    fn wal_writes_in_flight(&self, machine: &Machine) -> Built<usize> {
+        match self.value("thalweg.wal.writes.in.flight")? {
+            Some(Value::Integer(writes)) => Ok(usize::try_from(writes).unwrap_or(1)),
+            _ => Ok(machine.wal_writes_in_flight.unwrap_or(WAL_WRITES_IN_FLIGHT)),
         }
     }
 

@@ -157,7 +157,8 @@ fn this_machine() -> Machine {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    Machine { cpus, host_name: if name.is_empty() { "localhost".to_owned() } else { name.to_owned() } }
+    let host_name = if name.is_empty() { "localhost".to_owned() } else { name.to_owned() };
+    Machine { cpus, host_name, wal_writes_in_flight: None }
 }
 
 fn settings_of_file(file: &str, text: &str) -> Result<Vec<Setting>, ConfigError> {

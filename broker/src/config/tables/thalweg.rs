@@ -24,10 +24,12 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Size of one file of a core's write-ahead log, rounded up to whole 4 KiB blocks."
     "thalweg.wal.files.max": Int = Is("8"), Between(3, 1024), Medium, ReadOnly, Used;
         "Most files of a core's write-ahead log. As they fill, partitions are flushed to their segments and files are used again."
-    "thalweg.wal.writes.in.flight": Int = Is("4"), Between(1, 64), Medium, ReadOnly, Used;
-        "Writes to a core's write-ahead log that may be on their way to the device at once."
+    "thalweg.wal.writes.in.flight": Int = Unset, Between(1, 64), Medium, ReadOnly, Used;
+        "Writes to a core's write-ahead log that may be on their way to the device at once. Not given: what `thalweg-bench probe` found best (see `thalweg.probe.file`), or 4."
     "thalweg.wal.block.bytes": Int = Is("1048576"), Between(65_536, 16_777_216), Medium, ReadOnly, Used;
         "Largest single write to a core's write-ahead log."
+    "thalweg.probe.file": String = Unset, Any, Low, ReadOnly, Used;
+        "What `thalweg-bench probe` wrote about the drive below the data directories. Not given: `thalweg-probe.json` in each of them, where there is one. A file that is bad or of another drive is named in the log and not used."
     "thalweg.segment.flush.bytes": Int = Is("1048576"), Between(4_096, 67_108_864), Medium, ReadOnly, Used;
         "Bytes of a partition that gather in memory, behind the write-ahead log, before they are written to its segment."
     "thalweg.read.ahead.bytes": Int = Is("1048576"), Between(4_096, 16_777_216), Medium, ReadOnly, Used;
