@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Write the result there; a broker finds it as thalweg-probe.json in its data directory
     #[arg(long, conflicts_with = "tsv")]
     out: Option<PathBuf>,
-    /// About 15 s instead of 75: a smaller file, fewer sizes and depths
+    /// About 15 s instead of a minute: a smaller file, fewer sizes and depths
     #[arg(long, conflicts_with_all = ["full", "tsv"])]
     quick: bool,
     /// Every size, depth, kind of file and way of writing: about ten minutes

@@ -15,7 +15,7 @@ const DEPTHS: [u32; 5] = [1, 2, 4, 8, 16];
 pub(super) enum Selection {
     /// About 15 s.
     Quick,
-    /// About 75 s.
+    /// About a minute.
     Default,
     /// About ten minutes.
     Full,
