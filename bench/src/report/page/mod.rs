@@ -22,7 +22,7 @@ h1{font-size:1.7em;margin:0 0 .2em}h2{margin:2em 0 .5em;font-size:1.3em}h3{margi
 .note{border-left:5px solid #b08900;background:#fdf6e0;padding:.4em 1em;margin:.6em 0}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92em}\
 th,td{padding:.3em .8em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}\
-th{font-weight:600;border-bottom:2px solid #bbb}.l{text-align:left}.limit td{color:#666;font-size:.92em;border-top:0}\
+th{font-weight:600;border-bottom:2px solid #bbb}.l{text-align:left}td.run{white-space:normal;min-width:9em}.limit td{color:#666;font-size:.92em;border-top:0}\
 .plots svg{width:100%;height:auto;display:block;margin:1em 0;border:1px solid #ddd;border-radius:6px}\
 pre{overflow-x:auto;background:#f5f5f5;padding:.8em;border-radius:6px;font-size:.85em}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1.2em}dt{color:#666}dd{margin:0}\
@@ -63,15 +63,18 @@ pub(crate) fn page(runs: &[Named<'_>], limits: Option<&Limits>) -> Result<String
     Ok(out)
 }
 
-/// Each once, whichever run it is of.
+/// Each once, with whose it is unless it is everyone's.
 fn put_notes(out: &mut String, runs: &[Named<'_>]) {
-    let mut said: Vec<&str> = Vec::new();
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for (run, note) in runs.iter().flat_map(|run| notes(run.result).into_iter().map(move |note| (run, note))) {
-        if !said.contains(&note) {
-            said.push(note);
-            let whose = if runs.len() > 1 { format!("{}: ", escape(&run.name)) } else { String::new() };
-            let _ = writeln!(out, "<p class=\"note\">{whose}{}</p>", escape(note));
+        match said.iter_mut().find(|(other, _)| *other == note) {
+            Some((_, names)) => names.push(&run.name),
+            None => said.push((note, vec![&run.name])),
         }
+    }
+    for (note, names) in said {
+        let whose = if names.len() < runs.len() { format!("{}: ", names.join(", ")) } else { String::new() };
+        let _ = writeln!(out, "<p class=\"note\">{}{}</p>", escape(&whose), escape(note));
     }
 }
 
@@ -153,6 +156,16 @@ mod tests {
         assert_eq!(malformed(&page), None);
         assert!(!page.contains("<script"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() >= 9, "{}", page.matches("&lt;script&gt;").count());
+    }
+
+    #[test]
+    fn a_note_says_whose_it_is_unless_it_is_everyones() {
+        let (both, mut closed) = (sample::steady("open"), sample::steady("<closed>"));
+        closed.steps[0].offered_records_s = None;
+        let page = page(&named(&[both, closed]), None).unwrap();
+        assert!(page.contains("<p class=\"note\">&lt;closed&gt;: Closed loop"), "whose it is");
+        assert!(page.contains("<p class=\"note\">End-to-end"), "everyone's");
+        assert_eq!(page.matches("End-to-end latency compares").count(), 1);
     }
 
     #[test]

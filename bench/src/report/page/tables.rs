@@ -30,7 +30,7 @@ pub(super) fn overview(runs: &[Named<'_>]) -> String {
 fn put_overview(out: &mut String, run: &str, step: &Step, flow: &Flow) {
     let _ = write!(
         out,
-        "<tr><td class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td><td>{}</td><td>{}</td>",
+        "<tr><td class=\"l run\">{}</td><td>{}</td><td class=\"l\">{}</td><td>{}</td><td>{}</td>",
         escape(run),
         step.offered_records_s.map_or("–".to_owned(), count),
         flow.role.name().replace('_', " "),

@@ -16,7 +16,7 @@ pub(crate) struct Plot {
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) lines: Vec<Line>,
-    /// Parts of the x axis that stand back: warm-ups.
+    /// Parts of the x axis that stand back: what was not counted.
     pub(crate) shaded: Vec<(f64, f64)>,
 }
 

@@ -138,11 +138,11 @@ fn offered(runs: &[Named<'_>]) -> Vec<Line> {
 }
 
 fn over_time(runs: &[Named<'_>], role: Role, what: &str, (y, unit): (String, Unit), lines: Vec<Line>) -> Option<Plot> {
-    let mut warm_ups = runs.iter().map(|run| Clock::of(run.result).warm_ups());
-    let first = warm_ups.next().unwrap_or_default();
-    // Runs that warmed up at different times have nothing to shade in common.
-    let shaded = if warm_ups.all(|other| other == first) { first } else { Vec::new() };
-    let hint = if shaded.is_empty() { "" } else { "; grey: warm-up, not counted" };
+    let mut uncounted = runs.iter().map(|run| Clock::of(run.result).uncounted(run.result));
+    let mut shaded = uncounted.next().unwrap_or_default();
+    // Only what no run counted.
+    uncounted.for_each(|others| shaded.retain(|part| others.contains(part)));
+    let hint = if shaded.is_empty() { "" } else { "; grey: not counted" };
     let plot = Plot {
         stem: format!("{}-{what}-over-time", role.name().replace('_', "-")),
         title: format!("{}: {what} over time", role.title()),

@@ -48,10 +48,14 @@ impl Clock {
         Self(spans)
     }
 
-    /// What was not counted.
-    pub(super) fn warm_ups(&self) -> Vec<(f64, f64)> {
-        let spans = self.0.iter().map(|span| (span.low, span.zero as f64));
-        spans.filter(|(low, zero)| low < zero).collect()
+    /// What was not counted: warm-ups, and what came when the last step was over.
+    pub(super) fn uncounted(&self, result: &RunResult) -> Vec<(f64, f64)> {
+        let warm_ups = self.0.iter().map(|span| (span.low, span.zero as f64));
+        let late = self.0.iter().zip(&result.steps).next_back().map(|(span, step)| {
+            let seconds = step.flows.iter().flat_map(|flow| flow.seconds.last()).map(|last| span.zero + last.at_s);
+            (span.high, seconds.fold(span.high, |latest, second| latest.max(second as f64)))
+        });
+        warm_ups.chain(late).filter(|(from, to)| from < to).collect()
     }
 
     /// The worst of each point's seconds. A second in which nothing came is a gap.
@@ -144,7 +148,7 @@ mod tests {
         let run = sample::steps("x", &[1000.0, 2000.0]);
         let clock = Clock::of(&run);
         // Each has two seconds of warm-up and ten that are measured.
-        assert_eq!(clock.warm_ups(), [(-2.0, 0.0), (10.0, 12.0)]);
+        assert_eq!(clock.uncounted(&run), [(-2.0, 0.0), (10.0, 12.0)]);
         let offered: Vec<_> = clock.offered(&run).into_iter().flatten().collect();
         assert_eq!(offered, [(-2.0, 1000.0), (10.0, 1000.0), (10.0, 2000.0), (22.0, 2000.0)]);
         let rate: Vec<_> = clock.rate(&run, Role::Produce).into_iter().flatten().collect();
@@ -160,7 +164,9 @@ mod tests {
         let at_ten = |points: Points| points.into_iter().flatten().find(|(at, _)| *at == 10.0).unwrap().1;
         assert_eq!(at_ten(clock.rate(&run, Role::Produce)), 2007.0);
         assert_eq!(at_ten(clock.latency(&run, Role::Produce, |second| second.p99_us)), 1e6);
-        assert_eq!(clock.warm_ups()[1], (10.0, 12.0));
+        assert_eq!(clock.uncounted(&run)[1], (10.0, 12.0));
+        run.steps[1].flows[0].seconds.push(Second { at_s: 11, ..late });
+        assert_eq!(Clock::of(&run).uncounted(&run)[2], (22.0, 23.0));
     }
 
     #[test]
