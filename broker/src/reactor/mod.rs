@@ -21,6 +21,8 @@ pub use self::core::{Core, CoreId, IdBlock, LogSize};
 pub use self::mesh::Stopping;
 pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;
+#[doc(hidden)]
+pub use self::start::start_with;
 pub use self::start::{Node, rehome, start};
 pub use thalweg_reactor::{sleep, within};
 

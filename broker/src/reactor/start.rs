@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::future::LocalBoxFuture;
 use thalweg_protocol::PartitionIndex;
 use thalweg_raft::{MultiRaft, raft_id};
 use thalweg_reactor::{Thread, sleep, spawn, spawn_thread};
@@ -37,15 +38,25 @@ impl Node {
     }
 }
 
+/// What runs on the first core from when the node serves until it stops.
+type Guest = Box<dyn FnOnce(Rc<Core>) -> LocalBoxFuture<'static, ()> + Send>;
+
 /// Starts a reactor per core. `listeners` are bound already and belong to the first core.
 pub fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>) -> Result<Node, String> {
-    let mut listeners = Some(listeners);
+    start_with(shared, listeners, Box::new(|_| Box::pin(std::future::ready(()))))
+}
+
+/// As [`start`], and lets a guest onto the first core: the microbenchmark of the mesh, which can only be measured from
+/// within a core.
+#[doc(hidden)]
+pub fn start_with(shared: &Arc<Shared>, listeners: Vec<TcpListener>, guest: Guest) -> Result<Node, String> {
+    let mut first = Some((listeners, guest));
     let mut threads = Vec::with_capacity(shared.cores);
     for (core, ends) in connect(shared.cores).into_iter().enumerate() {
         let cpu = shared.config.cpu_pin.then_some(core);
         let shared = Arc::clone(shared);
-        let listeners = listeners.take().unwrap_or_default();
-        let thread = spawn_thread(&format!("core-{core}"), cpu, move || run(shared, CoreId(core), ends, listeners))
+        let first = first.take();
+        let thread = spawn_thread(&format!("core-{core}"), cpu, move || run(shared, CoreId(core), ends, first))
             .map_err(|error| format!("cannot start the reactor of core {core}: {error}; {}", crate::preflight::HINT))?;
         threads.push(thread);
     }
@@ -67,8 +78,8 @@ pub fn rehome(shared: &Shared) -> Result<(), String> {
         .map_err(|error| format!("the data of an earlier run with another thalweg.cores cannot be taken over: {error}"))
 }
 
-/// A core's whole life.
-async fn run(shared: Arc<Shared>, id: CoreId, ends: Ends, listeners: Vec<TcpListener>) {
+/// A core's whole life. `first` is what only the first core is given.
+async fn run(shared: Arc<Shared>, id: CoreId, ends: Ends, first: Option<(Vec<TcpListener>, Guest)>) {
     let (store, recovered) = open_store(&shared, id).await;
     let (mesh, receivers) = Mesh::new(id, ends);
     let core = Rc::new(make_core(id, Arc::clone(&shared), store, mesh));
@@ -77,8 +88,9 @@ async fn run(shared: Arc<Shared>, id: CoreId, ends: Ends, listeners: Vec<TcpList
     core.open_groups(recovered).await;
     core.run_mesh(receivers);
     core.run_background();
-    if id == CoreId::FIRST {
+    if let Some((listeners, guest)) = first {
         core.lead_the_way(listeners).await;
+        core.in_background(guest(Rc::clone(&core)));
     }
     core.serve_until_stopped().await;
 }

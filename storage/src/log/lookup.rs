@@ -15,17 +15,13 @@ use super::{LogRef, PartitionLog};
 use crate::error::StorageError;
 
 /// Where to begin scanning the segment with this base offset for the batch that contains `offset`.
-pub(super) async fn position_before(log: &LogRef, base: KafkaOffset, offset: KafkaOffset) -> Result<u64, StorageError> {
+pub async fn position_before(log: &LogRef, base: KafkaOffset, offset: KafkaOffset) -> Result<u64, StorageError> {
     let bytes = load_index(log, base, FileKind::OffsetIndex).await?;
     Ok(OffsetIndex { base, bytes }.position_before(offset))
 }
 
 /// From which offset on the segment may have records as new as `at`.
-pub(super) async fn offset_before(
-    log: &LogRef,
-    base: KafkaOffset,
-    at: TimestampMs,
-) -> Result<KafkaOffset, StorageError> {
+pub async fn offset_before(log: &LogRef, base: KafkaOffset, at: TimestampMs) -> Result<KafkaOffset, StorageError> {
     let bytes = load_index(log, base, FileKind::TimeIndex).await?;
     Ok(TimeIndex { base, bytes }.offset_before(at))
 }

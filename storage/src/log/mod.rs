@@ -47,6 +47,9 @@ pub use self::config::LogConfig;
 pub use self::descriptor::{LogDescriptor, LogPoint};
 pub use self::entries::read_entries;
 pub use self::flush::{FlushMode, flush};
+// Public for the microbenchmarks alone: readers come to them through `read` and `lookup_timestamp`, and then the disk.
+#[doc(hidden)]
+pub use self::lookup::{offset_before as index_lookup_by_timestamp, position_before as index_lookup_by_offset};
 pub use self::producers::ProducerState;
 pub use self::read::{MemoryRead, ReadResult, read};
 pub use self::retention::enforce_retention;
