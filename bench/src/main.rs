@@ -13,6 +13,7 @@ mod result;
 mod summary;
 mod tables;
 mod topic;
+mod verify;
 
 use std::process::ExitCode;
 

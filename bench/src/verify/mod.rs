@@ -1,0 +1,4 @@
+//! Correctness under load.
+
+mod check;
+mod record;
