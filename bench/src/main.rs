@@ -38,6 +38,8 @@ enum Command {
     Report(report::Args),
     /// The results of several processes or hosts as one
     Merge(merge::Args),
+    /// Whether a broker keeps its word: records written, read back and judged, while it is disturbed
+    Verify(Box<verify::Args>),
     /// Create a topic and wait until every partition has a leader
     Topic(topic::Args),
     /// Wait until a broker serves, and say how long that took
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Run(args) => load::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Topic(args) => topic::run(&args),
         Command::Ready(args) => ready::run(&args),
         Command::Tables(args) => tables::run(&args),
