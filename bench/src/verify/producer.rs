@@ -91,7 +91,7 @@ impl Producer {
         let began = self.shared.now();
         loop {
             let asked = self.places.any().and_then(|mut connection| {
-                let request = InitProducerIdRequest::default().with_transaction_timeout_ms(60_000);
+                let request = InitProducerIdRequest::default().with_transactional_id(None);
                 let answer = connection.call(&request, INIT_PRODUCER_ID_VERSION)?;
                 no_error("a producer id", answer.error_code)?;
                 Ok((ProducerId(answer.producer_id.0), ProducerEpoch(answer.producer_epoch)))
