@@ -89,19 +89,27 @@ impl Producer {
     /// A producer id from any broker, however long that takes within what is allowed.
     fn identify(&mut self) -> Result<(ProducerId, ProducerEpoch)> {
         let began = self.shared.now();
+        let request = InitProducerIdRequest::default().with_transactional_id(None);
         loop {
-            let asked = self.places.any().and_then(|mut connection| {
-                let request = InitProducerIdRequest::default().with_transactional_id(None);
-                let answer = connection.call(&request, INIT_PRODUCER_ID_VERSION)?;
-                no_error("a producer id", answer.error_code)?;
-                Ok((ProducerId(answer.producer_id.0), ProducerEpoch(answer.producer_epoch)))
-            });
-            match asked {
-                Ok(identity) => return Ok(identity),
-                Err(error) if self.shared.now() - began > self.shared.settings.unavailable_max => return Err(error),
-                Err(_) if self.shared.has_failed() => bail!("the run has failed"),
-                Err(_) => self.backoff.pause(),
+            let asked =
+                self.places.any().and_then(|mut connection| connection.call(&request, INIT_PRODUCER_ID_VERSION));
+            let refused = match asked {
+                Ok(answer) => match ErrorCode::from_code(answer.error_code) {
+                    Some(ErrorCode::None) => {
+                        return Ok((ProducerId(answer.producer_id.0), ProducerEpoch(answer.producer_epoch)));
+                    }
+                    Some(error) if error.is_retriable() => no_error("a producer id", answer.error_code),
+                    _ => return Err(no_error("a producer id", answer.error_code).err().context("no producer id")?),
+                },
+                Err(error) => Err(error),
+            };
+            if self.shared.now() - began > self.shared.settings.unavailable_max {
+                refused?;
             }
+            if self.shared.has_failed() {
+                bail!("the run has failed");
+            }
+            self.backoff.pause();
         }
     }
 
