@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes, BytesMut};
 use thalweg_protocol::messages::ResponseHeader;
 use thalweg_protocol::{Decodable, FrameLimits, HeaderVersion, Request, frame_len};
 
@@ -22,6 +22,17 @@ pub(crate) fn read_frame(stream: &mut impl Read) -> Result<Bytes> {
         bail!("an answer ended early: {came} bytes of {size}");
     }
     Ok(frame.into())
+}
+
+/// Takes a frame without its size off what has come, if it is there whole.
+pub(crate) fn split_frame(came: &mut BytesMut) -> Result<Option<Bytes>> {
+    let Some(prefix) = came.first_chunk() else { return Ok(None) };
+    let size = frame_len(*prefix, &LIMITS).context("what came is not Kafka's protocol")?;
+    if came.len() < 4 + size {
+        return Ok(None);
+    }
+    came.advance(4);
+    Ok(Some(came.split_to(size).freeze()))
 }
 
 /// The answer in a frame, which must be to the request of this id.

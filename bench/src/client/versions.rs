@@ -49,7 +49,6 @@ impl Versions {
     }
 
     /// Whether all producers use the newer transactions (KIP-890), in which a Produce request adds its partitions itself.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for transactions, which come next"))]
     pub(crate) fn transactions_v2(&self) -> bool {
         self.features.get("transaction.version").is_some_and(|level| *level >= 2)
     }

@@ -5,16 +5,13 @@
 //! records waited in this program's own buffer, and little about the broker.
 
 mod args;
-mod backlog;
 mod consume;
 mod host;
-mod lane;
 mod moment;
-mod pace;
-mod payload;
 mod plan;
 mod producer;
 mod recorder;
+mod records;
 mod scenario;
 mod shared;
 #[cfg(test)]
@@ -22,6 +19,7 @@ mod tests;
 mod topics;
 
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -29,11 +27,10 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use self::args::Args;
 pub(crate) use self::host::host;
-use self::pace::Pace;
-pub(crate) use self::payload::Payload;
 use self::plan::SECOND_NS;
 use self::producer::Producer;
-use self::scenario::{Acks, Scenario, Spread};
+pub(crate) use self::records::Payload;
+use self::scenario::Scenario;
 use self::shared::Shared;
 use self::topics::Cluster;
 use crate::report;
@@ -107,33 +104,34 @@ fn measure(
     Ok((result, failure))
 }
 
+/// Each connects on its own thread; all of them are ready when this returns.
 fn start_producers(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Vec<JoinHandle<()>>> {
-    let Some(produce) = shared.scenario.produce.clone() else { return Ok(Vec::new()) };
-    let [topic] = cluster.topics.as_slice() else { bail!("several topics are not there yet") };
-    if !produce.steps.is_empty() || produce.sizes.len() > 1 || produce.spread == Some(Spread::Key) {
-        bail!("steps, several sizes and spread by key are not there yet");
-    }
-    if produce.idempotent || produce.acks == Acks::None {
-        bail!("idempotence, transactions and acks=0 are not there yet");
-    }
-    let leaders: Vec<_> = topic
-        .leaders
-        .iter()
-        .map(|leader| (*leader, cluster.brokers.get(leader).cloned().unwrap_or_default()))
-        .collect();
-    let pace = produce.rate.map(|rate| Pace::new(rate as f64, Duration::from_secs(shared.scenario.ramp_s)));
-    let count = u64::from(produce.producers);
+    let count = shared.scenario.produce.as_ref().map_or(0, |produce| produce.producers);
+    let (connected, ready) = std::sync::mpsc::channel();
     let start = |index| {
-        let (shared, leaders, produce) = (Arc::clone(shared), leaders.clone(), produce.clone());
-        let topic = topic.name.clone();
-        let producer = Producer { shared: Arc::clone(&shared), produce, topic, index, count, pace, leaders };
+        let (shared, cluster, connected) = (Arc::clone(shared), cluster.clone(), connected.clone());
         std::thread::spawn(move || {
-            if let Err(error) = producer.run() {
+            let outcome = Producer::new(&shared, index, cluster).and_then(|producer| {
+                let _ = connected.send(());
+                producer.run()
+            });
+            if let Err(error) = outcome {
                 shared.fail(error);
             }
+            drop(connected);
         })
     };
-    Ok((0..count).map(start).collect())
+    let threads = (0..count).map(start).collect();
+    drop(connected);
+    // Fewer come if one fails; that ends the run before it begins.
+    for _ in 0..count {
+        while let Err(RecvTimeoutError::Timeout) = ready.recv_timeout(Duration::from_millis(10)) {
+            if shared.has_failed() {
+                return Ok(threads);
+            }
+        }
+    }
+    Ok(threads)
 }
 
 /// Several processes that are given the same moment begin together.

@@ -39,6 +39,12 @@ pub(crate) struct Topic {
 }
 
 impl Cluster {
+    /// Asks one broker for the scenario's topics as they are now.
+    pub(crate) fn find(scenario: &Scenario, bootstrap: &str) -> Result<Self> {
+        let names = scenario.topics.names();
+        describe(&Asking::open(bootstrap)?.metadata(&names)?, &names)
+    }
+
     /// Finds the scenario's topics; creates those that are missing, if it says so.
     pub(crate) fn prepare(scenario: &Scenario) -> Result<Self> {
         let mut asking = Asking::open(&scenario.bootstrap)?;

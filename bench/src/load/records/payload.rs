@@ -1,6 +1,7 @@
 //! What the records hold: bytes without a pattern, or as compressible as asked.
 
-use super::moment;
+use super::random::Random;
+use crate::load::moment;
 
 /// Bytes from which every value is cut.
 const POOL_BYTES: usize = 1 << 20;
@@ -17,20 +18,14 @@ impl Payload {
     /// Values up to `size_max` bytes. `compressible` is the share of them, in per cent, that a compressor should get rid
     /// of.
     pub(crate) fn new(size_max: usize, compressible: u8, seed: u64) -> Self {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut random = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
+        let mut random = Random::new(seed);
         let mut pool = Vec::with_capacity(POOL_BYTES + size_max);
         // Runs of 64 bytes: long enough for every codec to see that they are all alike.
         while pool.len() < POOL_BYTES + size_max {
-            if random() % 100 < u64::from(compressible) {
+            if random.below(100) < u64::from(compressible) {
                 pool.extend_from_slice(&[b' '; 64]);
             } else {
-                (0..8).for_each(|_| pool.extend_from_slice(&random().to_le_bytes()));
+                (0..8).for_each(|_| pool.extend_from_slice(&random.next().to_le_bytes()));
             }
         }
         Self { pool, at: 0, covered: None }
