@@ -131,6 +131,7 @@ impl Producer {
     }
 
     fn acknowledged(&self, batch: &Batch, sent_ns: u64, now_ns: u64) -> Result<()> {
+        self.shared.arrivals.acknowledge(batch.records.len() as u64);
         let open_loop = self.records.is_open_loop();
         self.meter.note(|tally| {
             for noted in &batch.records {

@@ -50,6 +50,9 @@ struct Partition {
     /// Over which it goes: its leader's.
     lane: usize,
     open: Option<Open>,
+    /// The open batch has lingered long enough. It still takes records until there is room for a request: what would be gained
+    /// by closing it before, when it cannot leave, would be many small batches.
+    due: bool,
     closed: VecDeque<Batch>,
     /// Of the next batch, as long as the identity is this one.
     sequence: i32,
@@ -68,7 +71,7 @@ pub(super) struct Backlog {
     batch_bytes: usize,
     linger_ns: u64,
     pub(super) identity: Option<Identity>,
-    /// When open batches are to be closed, in order; a number that is not the open batch's is of one closed before.
+    /// When open batches have lingered long enough, in order; a number that is not the open batch's is of one closed before.
     lingering: VecDeque<(u64, usize, u64)>,
     /// For each lane, the partitions with something to send.
     ready: Vec<VecDeque<usize>>,
@@ -120,14 +123,17 @@ impl Backlog {
         Ok(())
     }
 
-    /// Closes the batches that have lingered long enough; with `all`, every one.
-    pub(super) fn close_due(&mut self, now_ns: u64, all: bool) -> Result<()> {
-        while let Some((closes_ns, partition, number)) = self.lingering.front().copied() {
-            if self.is_open(partition, number) {
+    /// The batches that have lingered long enough are ready; with `all`, every one.
+    pub(super) fn note_due(&mut self, now_ns: u64, all: bool) {
+        while let Some((closes_ns, index, number)) = self.lingering.front().copied() {
+            if self.is_open(index, number) {
                 if closes_ns > now_ns && !all {
                     break;
                 }
-                self.close(partition)?;
+                if let Some(partition) = self.partitions.get_mut(index) {
+                    partition.due = true;
+                }
+                self.list(index);
             }
             self.lingering.pop_front();
         }
@@ -137,11 +143,10 @@ impl Backlog {
             lingering.retain(|(_, partition, number)| self.is_open(*partition, *number));
             self.lingering = lingering;
         }
-        Ok(())
     }
 
-    /// When the next batch is to be closed.
-    pub(super) fn next_close_ns(&self) -> Option<u64> {
+    /// When the next batch has lingered long enough.
+    pub(super) fn next_due_ns(&self) -> Option<u64> {
         self.lingering.front().map(|(closes_ns, ..)| *closes_ns)
     }
 
@@ -152,6 +157,7 @@ impl Backlog {
 
     fn close(&mut self, index: usize) -> Result<()> {
         let Some(partition) = self.partitions.get_mut(index) else { return Ok(()) };
+        partition.due = false;
         let Some(Open { mut builder, records, value_bytes, number }) = partition.open.take() else { return Ok(()) };
         if let Some(identity) = self.identity {
             if partition.identity != Some(identity) {
@@ -193,7 +199,8 @@ impl Backlog {
     /// Puts a partition into its lane's list, if it has something to send.
     fn list(&mut self, index: usize) {
         let Some(partition) = self.partitions.get_mut(index) else { return };
-        if partition.listed || partition.closed.is_empty() || !partition.failed.is_empty() {
+        let has_some = partition.due || !partition.closed.is_empty();
+        if partition.listed || !has_some || !partition.failed.is_empty() {
             return;
         }
         if let Some(ready) = self.ready.get_mut(partition.lane) {
@@ -207,14 +214,21 @@ impl Backlog {
     }
 
     /// The batches of one request: at most one of each partition, as many as fit, but at least one if one is ready.
-    pub(super) fn gather(&mut self, lane: usize, bytes_max: usize) -> Vec<Batch> {
+    ///
+    /// # Errors
+    /// When a batch cannot be built.
+    pub(super) fn gather(&mut self, lane: usize, bytes_max: usize) -> Result<Vec<Batch>> {
         let mut batches: Vec<Batch> = Vec::new();
         let mut bytes = 0;
         let listed = self.ready.get(lane).map_or(0, VecDeque::len);
         for _ in 0..listed {
             let Some(index) = self.ready.get(lane).and_then(|ready| ready.front().copied()) else { break };
-            let Some(partition) = self.partitions.get_mut(index) else { break };
+            let Some(partition) = self.partitions.get(index) else { break };
             let may_be_sent = partition.lane == lane && partition.failed.is_empty();
+            if may_be_sent && partition.due && partition.closed.is_empty() {
+                self.close(index)?;
+            }
+            let Some(partition) = self.partitions.get_mut(index) else { break };
             let next = partition.closed.front().filter(|_| may_be_sent);
             bytes += next.map_or(0, |batch| batch.bytes.len());
             if bytes > bytes_max && !batches.is_empty() {
@@ -230,7 +244,7 @@ impl Backlog {
             }
             self.list(index); // behind the others, or in the list of its new leader
         }
-        batches
+        Ok(batches)
     }
 
     /// A batch is done with, one way or the other. Says whether what failed before it is to be sent again now.
@@ -273,6 +287,7 @@ impl Backlog {
     pub(super) fn abandon(&mut self) -> Vec<Noted> {
         let mut left = Vec::new();
         for partition in &mut self.partitions {
+            partition.due = false;
             left.extend(partition.open.take().into_iter().flat_map(|open| open.records));
             let batches = partition.closed.drain(..).chain(partition.failed.drain(..));
             left.extend(batches.flat_map(|batch| batch.records));
@@ -304,7 +319,7 @@ mod tests {
 
     /// Partition, and when its records were due, of each batch.
     fn gather(backlog: &mut Backlog) -> Vec<(usize, Vec<u64>)> {
-        let batches = backlog.gather(0, usize::MAX);
+        let batches = backlog.gather(0, usize::MAX).unwrap();
         for batch in &batches {
             assert!(!backlog.done(batch));
         }
@@ -325,13 +340,13 @@ mod tests {
             push(&mut backlog, partition, now_ns);
         }
         assert_eq!(gather(&mut backlog), [(1, vec![0, 1, 2])], "three records fill it");
-        backlog.close_due(5, false).unwrap();
-        assert_eq!((gather(&mut backlog), backlog.next_close_ns()), (vec![], Some(6)));
-        backlog.close_due(6, false).unwrap();
-        assert_eq!((gather(&mut backlog), backlog.next_close_ns()), (vec![(2, vec![1])], Some(8)));
+        backlog.note_due(5, false);
+        assert_eq!((gather(&mut backlog), backlog.next_due_ns()), (vec![], Some(6)));
+        backlog.note_due(6, false);
+        assert_eq!((gather(&mut backlog), backlog.next_due_ns()), (vec![(2, vec![1])], Some(8)));
         assert!(!backlog.is_empty());
-        backlog.close_due(6, true).unwrap();
-        assert_eq!((gather(&mut backlog), backlog.next_close_ns()), (vec![(1, vec![3])], None));
+        backlog.note_due(6, true);
+        assert_eq!((gather(&mut backlog), backlog.next_due_ns()), (vec![(1, vec![3])], None));
         assert!(backlog.is_empty() && !backlog.is_ready(0));
     }
 
@@ -342,12 +357,12 @@ mod tests {
             push(&mut backlog, partition, 0);
         }
         let partitions = |batches: &[Batch]| batches.iter().map(|batch| batch.partition).collect::<Vec<_>>();
-        assert_eq!(partitions(&backlog.gather(0, 600)), [0, 1], "a batch has less than 300 bytes");
-        assert_eq!(partitions(&backlog.gather(0, 1)), [2]);
+        assert_eq!(partitions(&backlog.gather(0, 600).unwrap()), [0, 1], "a batch has less than 300 bytes");
+        assert_eq!(partitions(&backlog.gather(0, 1).unwrap()), [2]);
         backlog.set_lane(0, 1);
-        assert_eq!(partitions(&backlog.gather(0, 600)), [] as [usize; 0], "it has another leader now");
+        assert_eq!(partitions(&backlog.gather(0, 600).unwrap()), [] as [usize; 0], "it has another leader now");
         assert!(backlog.is_ready(1) && !backlog.is_ready(0));
-        assert_eq!(partitions(&backlog.gather(1, 600)), [0]);
+        assert_eq!(partitions(&backlog.gather(1, 600).unwrap()), [0]);
     }
 
     #[test]
@@ -356,11 +371,11 @@ mod tests {
         push(&mut backlog, 0, 0);
         for now_ns in 0..20_000 {
             [1, 1].iter().for_each(|partition| push(&mut backlog, *partition, now_ns));
-            backlog.close_due(now_ns, false).unwrap();
+            backlog.note_due(now_ns, false);
             gather(&mut backlog);
         }
         assert!(backlog.lingering.len() < 2000, "{}", backlog.lingering.len());
-        assert_eq!(backlog.next_close_ns(), Some(1_000_000));
+        assert_eq!(backlog.next_due_ns(), Some(1_000_000));
     }
 
     #[test]
@@ -368,14 +383,14 @@ mod tests {
         let mut backlog = backlog(1, 200, 0);
         backlog.identity = Some(Identity { id: 9, epoch: 1, transactional: false });
         (0..8).for_each(|now_ns| push(&mut backlog, 0, now_ns));
-        let mut sent: Vec<Batch> = (0..3).flat_map(|_| backlog.gather(0, usize::MAX)).collect();
+        let mut sent: Vec<Batch> = (0..3).flat_map(|_| backlog.gather(0, usize::MAX).unwrap()).collect();
         assert_eq!(sequences(&sent), [0, 2, 4]);
         assert!(!backlog.done(&sent.remove(0)));
         assert!(!backlog.failed(sent.remove(0)), "the third is still under way");
-        assert_eq!(backlog.gather(0, usize::MAX).len(), 0, "the fourth does not pass the second");
+        assert_eq!(backlog.gather(0, usize::MAX).unwrap().len(), 0, "the fourth does not pass the second");
         assert!(backlog.has_failed(0) && backlog.failed(sent.remove(0)));
         backlog.send_again(0);
-        let again: Vec<Batch> = (0..4).flat_map(|_| backlog.gather(0, usize::MAX)).collect();
+        let again: Vec<Batch> = (0..4).flat_map(|_| backlog.gather(0, usize::MAX).unwrap()).collect();
         assert_eq!(sequences(&again), [2, 4, 6]);
     }
 
@@ -387,7 +402,7 @@ mod tests {
             backlog.identity = Some(Identity { id: 9, epoch, transactional: true });
             push(&mut backlog, 0, 0);
             push(&mut backlog, 0, 0);
-            let batches = backlog.gather(0, usize::MAX);
+            let batches = backlog.gather(0, usize::MAX).unwrap();
             let header = BatchHeader::parse(&batches[0].bytes).unwrap();
             assert!(header.attributes.is_transactional());
             seen.push((header.producer_epoch.0, header.base_sequence));
@@ -399,7 +414,7 @@ mod tests {
     fn what_is_abandoned_is_all_that_was_not_sent() {
         let mut backlog = backlog(2, 200, 10);
         [0, 0, 0, 1].iter().for_each(|partition| push(&mut backlog, *partition, 7));
-        let sent = backlog.gather(0, usize::MAX);
+        let sent = backlog.gather(0, usize::MAX).unwrap();
         assert_eq!(backlog.abandon(), [Noted { due_ns: 7, bytes: 100 }; 2]);
         assert!(!backlog.is_empty());
         backlog.done(&sent[0]);

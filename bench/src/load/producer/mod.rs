@@ -120,7 +120,7 @@ impl Producer {
             if !ending && (!over || self.records.is_open_loop()) {
                 self.take_due(now_ns)?;
             }
-            self.backlog.close_due(now_ns, over || ending)?;
+            self.backlog.note_due(now_ns, over || ending);
             self.retry(now_ns)?;
             self.send_ready()?;
             if self.backlog.is_empty() {
@@ -182,7 +182,7 @@ impl Producer {
         let retry = self.retries.front().map(|(at_ns, _)| *at_ns);
         let attempt = self.lost_ns.map(|_| self.next_attempt_ns);
         let ends = self.session.as_ref().and_then(Session::ends_ns).filter(|_| !takes_none);
-        let wakes = [next, self.backlog.next_close_ns(), retry, attempt, ends];
+        let wakes = [next, self.backlog.next_due_ns(), retry, attempt, ends];
         let wake_ns = wakes.into_iter().flatten().min().unwrap_or(u64::MAX).min(now_ns + NAP_NS);
         self.wait(Duration::from_nanos(wake_ns.saturating_sub(self.shared.now_ns())))?;
         for lane in 0..self.lanes.len() {

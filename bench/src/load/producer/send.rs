@@ -21,7 +21,7 @@ impl Producer {
     pub(super) fn send_ready(&mut self) -> Result<()> {
         for lane in 0..self.lanes.len() {
             while self.may_send(lane) {
-                let batches = self.backlog.gather(lane, REQUEST_BYTES_MAX);
+                let batches = self.backlog.gather(lane, REQUEST_BYTES_MAX)?;
                 if !batches.is_empty() {
                     self.send(lane, batches)?;
                 }

@@ -31,6 +31,8 @@ fn a_lost_connection_loses_and_doubles_nothing() {
 fn what_passes_is_sent_again_in_order() {
     let requests = AtomicUsize::new(0);
     let broker = FakeBroker::with(Transactions::V1, move |_| match requests.fetch_add(1, Ordering::Relaxed) {
+        // While it hangs others follow, so that the refusal that comes next has something behind it.
+        n if n % 40 == 4 => Deed::Hang(Duration::from_millis(30)),
         n if n % 40 == 5 => Deed::Refuse(ErrorCode::NotEnoughReplicas),
         n if n % 40 == 25 => Deed::Refuse(ErrorCode::NotLeaderOrFollower),
         _ => Deed::Acknowledge,
