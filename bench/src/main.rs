@@ -3,6 +3,7 @@
 //! **Invariant:** never links the broker: it must be able to drive any Kafka.
 
 mod client;
+mod compare;
 mod latency;
 mod load;
 mod merge;
@@ -11,7 +12,6 @@ mod ready;
 mod report;
 mod result;
 mod summary;
-mod tables;
 mod topic;
 mod verify;
 
@@ -44,8 +44,8 @@ enum Command {
     Topic(topic::Args),
     /// Wait until a broker serves, and say how long that took
     Ready(ready::Args),
-    /// Turn the raw result lines of compare.sh into markdown tables
-    Tables(tables::Args),
+    /// Thalweg beside Apache Kafka and others on this machine: each alone, in turns, with tables of ratios
+    Compare(Box<compare::Args>),
 }
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Topic(args) => topic::run(&args),
         Command::Ready(args) => ready::run(&args),
-        Command::Tables(args) => tables::run(&args),
+        Command::Compare(args) => compare::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

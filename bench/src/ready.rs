@@ -30,35 +30,55 @@ pub(crate) struct Args {
     seconds: u64,
 }
 
+/// What tells that a broker serves.
+#[derive(Clone, Debug)]
+pub(crate) enum Sign {
+    /// `GET /ready` on this address answers 200.
+    Http(String),
+    /// Metadata from this address names a broker.
+    Metadata(String),
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     let began = args.since.map_or_else(now, Ok)?;
-    let deadline = Instant::now() + Duration::from_secs(args.seconds);
-    loop {
-        if serves(args) {
-            println!("ready_ms={:.1}", (now()? - began) * 1000.0);
-            return Ok(());
-        }
-        if let Some(pid) = args.pid.filter(|pid| ended(*pid)) {
-            bail!("process {pid} ended before it was ready");
-        }
+    let sign = match (&args.http, &args.bootstrap) {
+        (Some(address), _) => Sign::Http(address.clone()),
+        (None, Some(address)) => Sign::Metadata(address.clone()),
+        (None, None) => bail!("nothing says where to ask: give --http or --bootstrap"),
+    };
+    await_ready(&sign, Duration::from_secs(args.seconds), || match args.pid.filter(|pid| ended(*pid)) {
+        Some(pid) => bail!("process {pid} ended before it was ready"),
+        None => Ok(()),
+    })?;
+    println!("ready_ms={:.1}", (now()? - began) * 1000.0);
+    Ok(())
+}
+
+/// `hopeful` is asked between two attempts, and its error ends the waiting.
+pub(crate) fn await_ready(sign: &Sign, limit: Duration, mut hopeful: impl FnMut() -> Result<()>) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    while !sign.shows() {
+        hopeful()?;
         if Instant::now() > deadline {
-            bail!("not ready after {} s", args.seconds);
+            bail!("not ready after {} s", limit.as_secs());
         }
         std::thread::sleep(POLL);
     }
+    Ok(())
 }
 
 fn now() -> Result<f64> {
     Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?.as_secs_f64())
 }
 
-fn serves(args: &Args) -> bool {
-    match (&args.http, &args.bootstrap) {
-        (Some(address), _) => answers_ready(address).unwrap_or(false),
-        (None, Some(address)) => Connection::open(address, ANSWER)
-            .and_then(|mut connection| metadata(&mut connection, None))
-            .is_ok_and(|answer| !answer.brokers.is_empty()),
-        (None, None) => false,
+impl Sign {
+    fn shows(&self) -> bool {
+        match self {
+            Self::Http(address) => answers_ready(address).unwrap_or(false),
+            Self::Metadata(address) => Connection::open(address, ANSWER)
+                .and_then(|mut connection| metadata(&mut connection, None))
+                .is_ok_and(|answer| !answer.brokers.is_empty()),
+        }
     }
 }
 

@@ -16,17 +16,31 @@ const CREATE_TOPICS_VERSION: i16 = 5;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
+    pub(crate) target: Target,
     #[arg(long, default_value_t = 1)]
-    partitions: i32,
+    pub(crate) partitions: i32,
     /// key=value, as often as needed
     #[arg(long)]
-    config: Vec<String>,
+    pub(crate) config: Vec<String>,
     #[arg(long, default_value_t = 120)]
-    seconds: u64,
+    pub(crate) seconds: u64,
+}
+
+/// How long a creation took.
+pub(crate) struct Created {
+    /// Until the request was answered.
+    pub(crate) answered: Duration,
+    /// Until every partition had a leader.
+    pub(crate) led: Duration,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let Created { answered, led } = create(args)?;
+    println!("answered_ms={}\tcreate_ms={}", answered.as_millis(), led.as_millis());
+    Ok(())
+}
+
+pub(crate) fn create(args: &Args) -> Result<Created> {
     let limit = Duration::from_secs(args.seconds);
     let mut connection = Connection::open(&args.target.bootstrap, limit)?;
     let topic = CreatableTopic::default()
@@ -49,8 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    println!("answered_ms={}\tcreate_ms={}", answered.as_millis(), began.elapsed().as_millis());
-    Ok(())
+    Ok(Created { answered, led: began.elapsed() })
 }
 
 fn all_led(connection: &mut Connection, args: &Args) -> Result<bool> {

@@ -1,0 +1,22 @@
+//! What `tail` measures, while another consumer reads the same topic from its beginning, over and over.
+
+use anyhow::Result;
+
+use super::tail;
+use crate::compare::scenario::Produce;
+use crate::compare::session::{ONE_READER, Session};
+use crate::result::Role;
+
+pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
+    session.warm_up()?;
+    session.create("catch-up", 6, &[])?;
+    let (mib, rate) = (session.bench.sizes.catch_up_mib, session.bench.sizes.tail_rate);
+    session.fill("catch-up", mib * 1024, &Produce::of(1024, None))?;
+    let mut scenario = session.scenario("catch-up", "catch-up", Produce::of(1024, Some(rate)));
+    (scenario.tail, scenario.catch_up) = (ONE_READER, ONE_READER);
+    let done = session.load(&scenario)?;
+    let mut metrics = done.throughput(Role::CatchUp, "read_");
+    metrics.extend(tail::metrics(&done));
+    let case = format!("{mib} MiB read from the beginning beside {rate} records/s of 1 KiB, 6 partitions");
+    session.row("catch_up", &case, metrics)
+}

@@ -1,0 +1,132 @@
+//! Retention deleting from a file system that is four fifths full, while a producer goes on: a file system of a given size,
+//! in a file.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Phase, left_out};
+use crate::compare::admin::set_topic_config;
+use crate::compare::process::output;
+use crate::compare::results::{Line, Metrics};
+use crate::compare::scenario::Produce;
+use crate::compare::session::{Bench, Scratch, Session};
+use crate::compare::systems::System;
+use crate::result::Role;
+
+const PARTITIONS: u64 = 4;
+/// Records of 1 KiB per second.
+const RATE: u64 = 10_000;
+const FILLED_PCT: f64 = 80.0;
+const LIMIT: Duration = Duration::from_secs(60);
+/// So much at once while it is filled, to stop near four fifths.
+const PIECE_MIB: u64 = 64;
+/// Both brokers look for what to delete, and delete it, at once instead of within minutes: there would be no telling
+/// what a short run meets.
+const SETTINGS: [(&str, &str); 2] =
+    [("log.retention.check.interval.ms", "2000"), ("log.segment.delete.delay.ms", "1000")];
+
+pub(super) fn run(bench: &mut Bench, system: &System, rep: u32) -> Result<()> {
+    let disk = match Disk::mount(bench) {
+        Ok(disk) => disk,
+        Err(error) => {
+            let why = format!("left out: no file system of a given size: {error:#}");
+            return bench.results.add(Line::Missing {
+                phase: Phase::Retention.name(),
+                system: system.name.clone(),
+                rep,
+                why,
+            });
+        }
+    };
+    let dir = disk.mounted.join("broker");
+    // The session, and with it the broker, ends before the file system goes.
+    let mut session = Session::begin_in(bench, system, rep, dir, &SETTINGS, None)?;
+    let outcome = measure(&mut session, &disk);
+    let outcome = session.explain(outcome);
+    drop(session);
+    outcome
+}
+
+fn measure(session: &mut Session<'_>, disk: &Disk) -> Result<()> {
+    let topic = "retention";
+    session.create(topic, PARTITIONS, &[("segment.bytes", "16777216"), ("retention.ms", "-1")])?;
+    let mut written_mib = 0;
+    while disk.used_pct()? < FILLED_PCT {
+        session.fill(topic, PIECE_MIB * 1024, &Produce::of(1024, None))?;
+        written_mib += PIECE_MIB;
+        ensure!(written_mib < 2 * session.bench.sizes.image_mib, "the file system does not fill");
+    }
+    if written_mib < PIECE_MIB {
+        return left_out(
+            session,
+            Phase::Retention,
+            "the broker alone fills the file system: give a larger --image-mib",
+        );
+    }
+    // What is there now is what may stay.
+    let keep = written_mib * 1024 * 1024 / PARTITIONS;
+    set_topic_config(&session.broker.bootstrap, &session.topic(topic), "retention.bytes", &keep.to_string())?;
+    let mut scenario = session.scenario("retention", topic, Produce::of(1024, Some(RATE)));
+    scenario.duration_s = session.bench.sizes.retention_s;
+    let done = session.load(&scenario)?;
+    let mut metrics: Metrics = done.throughput(Role::Produce, "");
+    metrics.extend(done.latency(Role::Produce, "latency", ""));
+    metrics.push(("filled_pct".to_owned(), disk.used_pct()?));
+    metrics.extend(done.refused());
+    metrics.extend(done.cost());
+    let case = format!("{} MiB four fifths full, {RATE} records/s of 1 KiB", session.bench.sizes.image_mib);
+    session.row("retention", &case, metrics)
+}
+
+/// An ext4 in a file, mounted; gone when dropped.
+struct Disk {
+    mounted: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Disk {
+    fn mount(bench: &Bench) -> Result<Self> {
+        ensure!(rustix::process::geteuid().is_root(), "mounting one needs root");
+        let dir = bench.work.join("disk");
+        let scratch = Scratch(dir.clone());
+        let (image, mounted) = (dir.join("image"), dir.join("mounted"));
+        std::fs::create_dir_all(&mounted)?;
+        std::fs::File::create(&image)?.set_len(bench.sizes.image_mib << 20)?;
+        let run = |command: &mut Command, what: &str| output(command, what, &dir, LIMIT, &bench.interrupt);
+        // No reserve for root: full is full.
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image), "mkfs.ext4")?;
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mounted), "mount")?;
+        Ok(Self { mounted, _scratch: scratch })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "numbers of blocks")]
+    fn used_pct(&self) -> Result<f64> {
+        let space = rustix::fs::statvfs(&self.mounted).context("cannot tell how full the file system is")?;
+        let used = space.f_blocks.saturating_sub(space.f_bfree);
+        Ok(100.0 * used as f64 / space.f_blocks.max(1) as f64)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Err(error) = unmount(&self.mounted) {
+            eprintln!("thalweg-bench: cannot unmount {}: {error:#}", self.mounted.display());
+        }
+    }
+}
+
+/// A broker that was just killed may hold its files a moment longer.
+fn unmount(mounted: &Path) -> Result<()> {
+    for _ in 0..50 {
+        if Command::new("umount").arg(mounted).output()?.status.success() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let done = Command::new("umount").arg("-l").arg(mounted).output()?;
+    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr).trim());
+    Ok(())
+}
