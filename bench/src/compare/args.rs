@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// Seconds to wait for a quiet one before each load, at most
     #[arg(long)]
     quiet: Option<u64>,
+    /// Seconds that `idle` watches a broker, behind as many, at most five, in which it comes to rest
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    idle: Option<u64>,
     /// Records of the warm-up
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     warm_records: Option<u64>,
@@ -110,6 +113,7 @@ impl Args {
         sizes.reps = self.reps.unwrap_or(sizes.reps);
         set(&mut sizes.measure_s, self.measure);
         set(&mut sizes.quiet_s, self.quiet);
+        set(&mut sizes.idle_s, self.idle);
         set(&mut sizes.warm_records, self.warm_records);
         set(&mut sizes.latency_records, self.latency_records);
         set(&mut sizes.tail_rate, self.tail_rate);

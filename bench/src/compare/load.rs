@@ -28,8 +28,12 @@ pub(super) fn run(session: &mut Session<'_>, scenario: &Scenario) -> Result<Meas
     let (file, result) = (keep.with_extension("toml"), keep.with_extension("json"));
     let mut command = command(session, scenario, &file)?;
     let limit = Duration::from_secs(scenario.warmup_s + scenario.duration_s) + EXTRA;
-    let (text, samples) = session.beside(&mut command, &scenario.name, limit)?;
-    std::fs::write(&result, &text).with_context(|| format!("cannot write {}", result.display()))?;
+    let watched = session.beside(&mut command, &scenario.name, limit)?;
+    // Also of a load that broke off there is something to keep.
+    if !watched.text.is_empty() {
+        std::fs::write(&result, &watched.text).with_context(|| format!("cannot write {}", result.display()))?;
+    }
+    let (text, samples) = watched.successful()?;
     let result: RunResult = serde_json::from_str(&text).context("what the load generator printed cannot be read")?;
     if let Some(failure) = result.failure {
         bail!("{}: {failure}", scenario.name);

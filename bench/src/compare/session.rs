@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::admin;
 use super::broker::Broker;
@@ -197,9 +197,9 @@ impl<'a> Session<'a> {
         self.fill("warm-small", records / 3, &Produce::keyed(100, None))
     }
 
-    /// What a program prints while the broker is watched. Before it starts, the machine is given time to come to rest,
-    /// and what other loads have left in memory is written to the device.
-    pub(super) fn beside(&mut self, command: &mut Command, what: &str, limit: Duration) -> Result<(String, Samples)> {
+    /// Runs a program while the broker is watched. Before it starts, the machine is given time to come to rest, and what
+    /// other loads have left in memory is written to the device.
+    pub(super) fn beside(&mut self, command: &mut Command, what: &str, limit: Duration) -> Result<Watched> {
         rustix::fs::sync();
         let Bench { cores, interrupt, sizes, out, .. } = &*self.bench;
         cores.await_quiet(sizes.quiet_s, interrupt)?;
@@ -209,10 +209,8 @@ impl<'a> Session<'a> {
         let done = tool.finish(limit, || interrupt.check().and_then(|()| broker.check()));
         let samples = meter.finish()?;
         let (text, failure) = self.explain(done)?;
-        match failure {
-            Some(failure) => self.explain(Err(anyhow::anyhow!(failure))),
-            None => Ok((text, samples)),
-        }
+        let outcome = self.explain(failure.map_or(Ok(()), |failure| Err(anyhow!(failure))));
+        Ok(Watched { text, outcome, samples })
     }
 
     /// A failure that the broker's end explains is told as that.
@@ -249,6 +247,21 @@ impl<'a> Session<'a> {
 
     pub(super) fn pid(&self) -> Result<u32> {
         self.broker.pid().context("the broker's process is not known: give --pid")
+    }
+}
+
+/// What a program did beside a broker.
+pub(super) struct Watched {
+    /// What it printed.
+    pub(super) text: String,
+    /// Why it failed.
+    pub(super) outcome: Result<()>,
+    pub(super) samples: Samples,
+}
+
+impl Watched {
+    pub(super) fn successful(self) -> Result<(String, Samples)> {
+        self.outcome.map(|()| (self.text, self.samples))
     }
 }
 
