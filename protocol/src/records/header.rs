@@ -102,6 +102,11 @@ impl Attributes {
     pub const fn control(self) -> Self {
         Self(self.0 | Self::CONTROL)
     }
+
+    #[must_use]
+    pub const fn with_delete_horizon(self, has_horizon: bool) -> Self {
+        if has_horizon { Self(self.0 | Self::DELETE_HORIZON) } else { Self(self.0 & !Self::DELETE_HORIZON) }
+    }
 }
 
 /// Where in a batch each header field begins.
@@ -222,6 +227,11 @@ impl BatchHeader {
     /// Offset of the record behind the batch.
     pub const fn next_offset(&self) -> KafkaOffset {
         KafkaOffset(self.last_offset().0.saturating_add(1))
+    }
+
+    /// When compaction may drop the batch's tombstones, or the marker that it is; `None` before it was compacted.
+    pub fn delete_horizon(&self) -> Option<TimestampMs> {
+        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
     }
 
     /// Whether an idempotent producer wrote it.

@@ -4,6 +4,7 @@
 
 mod borrowed;
 mod builder;
+mod compacted;
 pub mod compression;
 pub mod control;
 mod header;
@@ -16,6 +17,7 @@ mod view;
 
 pub use borrowed::{RecordRef, RecordRefs};
 pub use builder::BatchBuilder;
+pub use compacted::{emptied_batch, retained_batch};
 pub use compression::{Codec, Compression};
 pub use control::{ControlRecord, Marker};
 pub use header::{Attributes, BatchHeader, RecordError, TimestampType, increment_sequence};
