@@ -35,6 +35,14 @@ pub enum StorageError {
     #[error("segment {} at byte {position}: {problem}", file.display())]
     SegmentDamaged { file: PathBuf, position: u64, problem: String },
 
+    /// Compaction gave the segment other files while these were read: look again. Does not leave this crate.
+    #[error("segment {} was replaced by its compacted form", file.display())]
+    SegmentReplaced { file: PathBuf },
+
+    /// The store is being closed. Does not leave this crate.
+    #[error("compaction was stopped")]
+    CompactionStopped,
+
     /// A checkpoint, descriptor or other whole file cannot be understood.
     #[error("{}: {problem}", file.display())]
     FileDamaged { file: PathBuf, problem: String },

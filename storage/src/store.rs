@@ -11,7 +11,7 @@ use thalweg_protocol::{KafkaOffset, TimestampMs};
 
 use crate::error::StorageError;
 use crate::event::Gate;
-use crate::log::{CoreLimits, CoreShared, LogConfig, LogDescriptor, LogRef, LogStartError, PartitionLog};
+use crate::log::{CompactionBudget, CoreLimits, CoreShared, LogConfig, LogDescriptor, LogRef, LogStartError, PartitionLog};
 use crate::types::{GroupId, HardState, LogEntry, RaftIndex, WalSequence};
 use crate::wal::{Wal, WalConfig, WalRecord};
 
@@ -19,6 +19,7 @@ mod background;
 mod checkpoint;
 mod checkpoint_file;
 mod close;
+mod compaction;
 mod deleter;
 mod open;
 mod rehome;
@@ -27,9 +28,11 @@ mod retention;
 mod tests;
 
 pub use self::checkpoint_file::{CheckpointHead, inspect_checkpoint};
+pub use self::compaction::CompactionStats;
 pub use self::open::RecoveredGroup;
 pub use self::rehome::rehome;
 
+use self::compaction::Compactor;
 use self::deleter::Deleter;
 
 /// What one core's store is told.
@@ -56,6 +59,8 @@ pub struct StoreConfig {
     pub initial_task_delay_ms: i64,
     /// `log.retention.check.interval.ms`
     pub retention_check_interval_ms: i64,
+    /// What compaction may use on this core.
+    pub compaction: CompactionBudget,
     /// Replaces every budget, in tests.
     pub limits: Option<CoreLimits>,
 }
@@ -75,6 +80,7 @@ impl Default for StoreConfig {
             producer_id_expiration_check_interval_ms: 600_000,
             initial_task_delay_ms: 30_000,
             retention_check_interval_ms: 300_000,
+            compaction: CompactionBudget::default(),
             limits: None,
         }
     }
@@ -112,6 +118,7 @@ struct Inner {
     /// One checkpoint at a time.
     checkpointing: Gate,
     deleter: Deleter,
+    compactor: Compactor,
     closing: Cell<bool>,
     /// Bytes persisted since the fill of the write-ahead log was looked at.
     unchecked_bytes: Cell<usize>,

@@ -82,6 +82,17 @@ impl PartitionLog {
         freed
     }
 
+    /// Gives back the entries up to `index`, which segments hold in another form.
+    pub(super) fn evict_up_to(&mut self, index: RaftIndex) {
+        let evictable = index.min(self.flushed.index);
+        let mut freed = 0;
+        while self.tail.front().is_some_and(|entry| entry.entry.index <= evictable) {
+            freed += self.tail.pop_front().map_or(0, |entry| entry.size_bytes());
+        }
+        self.tail.shrink();
+        subtract(&self.shared.memory.cached_bytes, freed);
+    }
+
     /// Whether there is anything that [`Self::evict`] could free.
     pub(crate) fn has_cache(&self) -> bool {
         self.tail.front().is_some_and(|entry| entry.entry.index <= self.flushed.index)

@@ -1,7 +1,7 @@
 //! The topic settings that a partition's log obeys, under Kafka's names with the unit last.
 
 /// Per topic; replaced at any time with `PartitionLog::set_config`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct LogConfig {
     /// `segment.bytes`
     pub segment_bytes: u64,
@@ -23,6 +23,14 @@ pub struct LogConfig {
     pub delete_enabled: bool,
     /// `cleanup.policy` contains `compact`.
     pub compact_enabled: bool,
+    /// `min.cleanable.dirty.ratio`
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`
+    pub delete_retention_ms: i64,
 }
 
 impl Default for LogConfig {
@@ -39,11 +47,22 @@ impl Default for LogConfig {
             file_delete_delay_ms: 60_000,
             delete_enabled: true,
             compact_enabled: false,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 3_600_000,
         }
     }
 }
 
 impl LogConfig {
+    /// `segment.ms`, or what lets `max.compaction.lag.ms` be kept: only what is sealed is compacted
+    /// (`LogConfig.maxSegmentMs`).
+    pub(super) fn segment_age_max_ms(&self) -> i64 {
+        let lag_ms = if self.compact_enabled { self.max_compaction_lag_ms } else { i64::MAX };
+        self.segment_ms.min(lag_ms)
+    }
+
     /// Entries that an offset index may hold (`AbstractIndex.maxEntries`).
     pub(super) fn offset_index_entries_max(&self) -> u64 {
         self.index_size_max_bytes / 8

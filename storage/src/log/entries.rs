@@ -20,7 +20,12 @@ pub async fn read_entries(
 ) -> Result<Vec<LogEntry>, StorageError> {
     let (mut entries, mut size_bytes, mut next) = (Vec::new(), 0, low);
     while next < high {
-        let Some(found) = read_from(log, next, high, size_max_bytes.saturating_sub(size_bytes)).await? else { break };
+        let found = match read_from(log, next, high, size_max_bytes.saturating_sub(size_bytes)).await {
+            // What is left of these entries is no longer what Raft wrote.
+            Err(StorageError::SegmentReplaced { .. }) => continue,
+            found => found?,
+        };
+        let Some(found) = found else { break };
         for entry in found {
             size_bytes += entry.data.len();
             if !entries.is_empty() && size_bytes > size_max_bytes {

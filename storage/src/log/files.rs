@@ -30,11 +30,23 @@ impl FileCache {
     }
 
     pub(super) async fn open(&self, disk: &dyn Disk, path: &Path) -> io::Result<Rc<dyn DiskFile>> {
+        self.open_while(disk, path, || true).await
+    }
+
+    /// A file that was opened while its name was given to another is not kept for the next who asks for the name.
+    pub(super) async fn open_while(
+        &self,
+        disk: &dyn Disk,
+        path: &Path,
+        still_wanted: impl Fn() -> bool,
+    ) -> io::Result<Rc<dyn DiskFile>> {
         if let Some(file) = self.state.borrow_mut().find(path) {
             return Ok(file);
         }
         let file = disk.open(path, MODE).await?;
-        self.insert(path, &file);
+        if still_wanted() {
+            self.insert(path, &file);
+        }
         Ok(file)
     }
 

@@ -9,6 +9,7 @@ use thalweg_protocol::KafkaOffset;
 use thalweg_protocol::records::BatchHeader;
 
 use self::complete::complete_files;
+pub(super) use self::prepare::tidy_directory;
 use self::prepare::{file_for_writing, write_staged};
 use self::roll::roll;
 use super::block_tail::Staged;

@@ -9,7 +9,7 @@ use thalweg_protocol::{KafkaOffset, TimestampMs};
 use super::index::{OffsetIndex, TimeIndex};
 use super::index_cache::IndexKey;
 use super::rebuild::{rebuild_active_indexes, rebuild_sealed_indexes};
-use super::segment::{FileKind, Segment, file_path};
+use super::segment::{FileKind, FilePlace, Identity, Segment};
 use super::shared::CoreShared;
 use super::{LogRef, PartitionLog};
 use crate::error::StorageError;
@@ -27,24 +27,40 @@ pub async fn offset_before(log: &LogRef, base: KafkaOffset, at: TimestampMs) -> 
 }
 
 async fn load_index(log: &LogRef, base: KafkaOffset, kind: FileKind) -> Result<Bytes, StorageError> {
+    loop {
+        if let Some(bytes) = try_load_index(log, base, kind).await? {
+            return Ok(bytes);
+        }
+    }
+}
+
+/// `None` when compaction replaced the segment meanwhile.
+async fn try_load_index(log: &LogRef, base: KafkaOffset, kind: FileKind) -> Result<Option<Bytes>, StorageError> {
     let wanted = log.borrow().wanted_index(base, kind);
     // Retention took the segment meanwhile: the reader will see that.
-    let Some(wanted) = wanted else { return Ok(Bytes::new()) };
+    let Some(wanted) = wanted else { return Ok(Some(Bytes::new())) };
     if wanted.file_len == Some(0) {
-        return Ok(wanted.fragment);
+        return Ok(Some(wanted.fragment));
     }
     if let Some(bytes) = wanted.shared.indexes.get(wanted.key, wanted.len()) {
-        return Ok(bytes);
+        return Ok(Some(bytes));
     }
-    let bytes = match wanted.read().await? {
+    let read = wanted.read().await;
+    if wanted.identity.is_retired() {
+        return Ok(None);
+    }
+    let bytes = match read? {
         Some(bytes) if log.borrow().is_plausible(base, kind, &bytes) => bytes,
         _ => {
             tracing::warn!(group = %wanted.key.group, %base, ?kind, "an index is missing or damaged; building it again");
             rebuild(log, base, kind, wanted.file_len.is_some()).await?
         }
     };
+    if wanted.identity.is_retired() {
+        return Ok(None);
+    }
     wanted.shared.indexes.put(wanted.key, bytes.clone());
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 async fn rebuild(log: &LogRef, base: KafkaOffset, kind: FileKind, active: bool) -> Result<Bytes, StorageError> {
@@ -59,7 +75,8 @@ async fn rebuild(log: &LogRef, base: KafkaOffset, kind: FileKind, active: bool) 
 /// An index of one segment, as it should be.
 struct WantedIndex {
     key: IndexKey,
-    path: std::path::PathBuf,
+    place: FilePlace,
+    identity: Identity,
     /// Bytes in the file; `None` for a sealed segment: all of it.
     file_len: Option<u64>,
     fragment: Bytes,
@@ -73,10 +90,17 @@ impl WantedIndex {
 
     /// `None` when the file is missing or too short.
     async fn read(&self) -> Result<Option<Bytes>, StorageError> {
-        let file = match self.shared.disk.read_file(&self.path).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(StorageError::io("read", &self.path))?,
-        };
+        let mut found = None;
+        for path in self.place.candidates() {
+            match self.shared.disk.read_file(path).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                read => {
+                    found = Some(read.map_err(StorageError::io("read", path))?);
+                    break;
+                }
+            }
+        }
+        let Some(file) = found else { return Ok(None) };
         let Some(len) = self.file_len else { return Ok(Some(file)) };
         let Some(written) = file.get(..len as usize) else { return Ok(None) };
         let mut whole = BytesMut::with_capacity(written.len() + self.fragment.len());
@@ -97,7 +121,8 @@ impl PartitionLog {
         let tail = segment.active.as_ref().map(|active| active.file(kind));
         Some(WantedIndex {
             key: IndexKey { group: self.group, base, kind },
-            path: file_path(&self.descriptor.dir, base, kind),
+            place: segment.place(&self.descriptor.dir, kind),
+            identity: segment.identity.clone(),
             file_len: tail.map(|tail| tail.written),
             fragment: tail.map(|tail| tail.fragment.clone()).unwrap_or_default(),
             shared: Rc::clone(&self.shared),

@@ -18,6 +18,7 @@ use crate::types::{GroupId, HardState, LogEntry, RaftIndex, Term};
 mod append;
 mod block_tail;
 mod commit;
+mod compact;
 mod config;
 mod descriptor;
 mod entries;
@@ -43,6 +44,7 @@ mod timestamp;
 
 pub use self::append::AppendError;
 pub use self::commit::LogStartError;
+pub use self::compact::{Compacted, CompactionBudget};
 pub use self::config::LogConfig;
 pub use self::descriptor::{LogDescriptor, LogPoint};
 pub use self::entries::read_entries;
@@ -57,10 +59,12 @@ pub use self::shared::CoreLimits;
 pub use self::terms::TermStart;
 pub use self::timestamp::{TimestampedOffset, lookup_max_timestamp, lookup_timestamp};
 
+pub(crate) use self::compact::plan::Cleanable;
+pub(crate) use self::compact::{Swaps, compact, settle_swaps};
 pub(crate) use self::flush::sync_files;
 pub(crate) use self::offset_map::{OffsetMap, RaftOnly};
 pub(crate) use self::segment::{
-    Active, Content, FileKind, SNAPSHOT_SUFFIX, Segment, file_name, file_path, parse_file_name,
+    Active, Content, FileKind, SNAPSHOT_SUFFIX, Segment, cleaned_path, file_name, file_path, parse_file_name,
 };
 pub(crate) use self::shared::CoreShared;
 pub(crate) use self::terms::Terms;
@@ -97,6 +101,7 @@ pub struct PartitionLog {
     /// One flush, roll or deletion at a time.
     pub(crate) writing: Gate,
     pub(crate) disk_state: DiskState,
+    compaction: compact::CompactionState,
 }
 
 /// What is not on the device yet although the files have it, or is to be checked before the first write.
@@ -107,8 +112,9 @@ pub(crate) struct DiskState {
     pub(crate) unsynced: Unsynced,
     /// Changed since the files were last completed by a clean shutdown.
     pub(crate) incomplete: bool,
-    /// Segments that are no longer part of the log, and whose files are still there.
-    pub(crate) doomed: Vec<KafkaOffset>,
+    /// Segments that are no longer part of the log, and whose files are still there; with the generation of those that
+    /// compaction wrote and that have not got their places.
+    pub(crate) doomed: Vec<(KafkaOffset, Option<u32>)>,
     /// The replica was removed: nothing may be written any more.
     pub(crate) removed: bool,
 }
@@ -171,6 +177,7 @@ impl PartitionLog {
             flushable_bytes: 0,
             writing: Gate::default(),
             disk_state: DiskState::default(),
+            compaction: compact::CompactionState::default(),
         }
     }
 

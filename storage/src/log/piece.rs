@@ -1,6 +1,6 @@
 //! Reading bytes of one segment: from its file, and behind what is written, from the fragment.
 
-use std::path::PathBuf;
+use std::io;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -8,16 +8,22 @@ use thalweg_protocol::KafkaOffset;
 use thalweg_protocol::records::{BatchHeader, RecordError};
 
 use super::PartitionLog;
-use super::segment::{FileKind, Segment, file_path};
+use super::segment::{FileKind, FilePlace, Identity, Segment};
 use super::shared::CoreShared;
 use crate::error::StorageError;
 
-/// A segment as it was at one moment. What it says stays readable: segments only grow.
+/// A segment as it was at one moment. What it says stays readable, since segments only grow, until compaction replaces
+/// the segment: then every read ends with [`StorageError::SegmentReplaced`].
 #[derive(Clone)]
 pub(super) struct SegmentView {
     pub(super) base_offset: KafkaOffset,
-    pub(super) path: PathBuf,
+    place: FilePlace,
+    identity: Identity,
     pub(super) size_bytes: u64,
+    /// What lies behind it begins here, whatever its last batch is.
+    pub(super) next_offset: KafkaOffset,
+    /// Compaction wrote it: offsets may be missing.
+    pub(super) is_rewritten: bool,
     written: u64,
     fragment: Bytes,
     shared: Rc<CoreShared>,
@@ -28,8 +34,11 @@ impl PartitionLog {
         let fragment = segment.active.as_ref().map(|active| active.file(FileKind::Log).fragment.clone());
         SegmentView {
             base_offset: segment.base_offset,
-            path: file_path(&self.descriptor.dir, segment.base_offset, FileKind::Log),
+            place: segment.place(&self.descriptor.dir, FileKind::Log),
+            identity: segment.identity.clone(),
+            next_offset: segment.content.next_offset,
             size_bytes: segment.content.size_bytes,
+            is_rewritten: segment.rewritten.generation > 0,
             written: segment.file_bytes(),
             fragment: fragment.unwrap_or_default(),
             shared: Rc::clone(&self.shared),
@@ -59,17 +68,48 @@ impl SegmentView {
 
     async fn read_file(&self, from: u64, to: u64) -> Result<Bytes, StorageError> {
         let Some(len) = to.checked_sub(from).filter(|len| *len > 0) else { return Ok(Bytes::new()) };
-        let disk = self.shared.disk.as_ref();
-        let file = self.shared.files.open(disk, &self.path).await.map_err(StorageError::io("open", &self.path))?;
-        let bytes = file.read_at(from, len as usize).await.map_err(StorageError::io("read", &self.path))?;
+        let read = self.read_at(from, len as usize).await;
+        self.check()?;
+        let bytes = read?;
         if (bytes.len() as u64) < len {
             return Err(self.damaged(from + bytes.len() as u64, format!("the file ends here, it had {to} bytes")));
         }
         Ok(bytes)
     }
 
+    async fn read_at(&self, from: u64, len: usize) -> Result<Bytes, StorageError> {
+        let disk = self.shared.disk.as_ref();
+        let mut missing = None;
+        for path in self.place.candidates() {
+            match self.shared.files.open_while(disk, path, || !self.is_replaced()).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    missing = Some(StorageError::io("open", path)(error));
+                }
+                opened => {
+                    let file = opened.map_err(StorageError::io("open", path))?;
+                    return file.read_at(from, len).await.map_err(StorageError::io("read", path));
+                }
+            }
+        }
+        missing.map_or_else(|| Ok(Bytes::new()), Err)
+    }
+
+    /// Compaction put other files in the place of these.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.identity.is_retired()
+    }
+
+    /// # Errors
+    /// When what was found in this segment belongs to files that are gone.
+    pub(super) fn check(&self) -> Result<(), StorageError> {
+        if self.is_replaced() {
+            return Err(StorageError::SegmentReplaced { file: self.place.path.clone() });
+        }
+        Ok(())
+    }
+
     pub(super) fn damaged(&self, position: u64, problem: String) -> StorageError {
-        StorageError::SegmentDamaged { file: self.path.clone(), position, problem }
+        StorageError::SegmentDamaged { file: self.place.path.clone(), position, problem }
     }
 
     /// The header of the batch at `position` of the segment, `at` in `bytes`; `None` when more must be read to see it.

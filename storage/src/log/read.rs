@@ -80,7 +80,7 @@ struct Wanted {
 /// When the disk fails or a segment is damaged.
 pub async fn read(
     log: &LogRef,
-    from: KafkaOffset,
+    mut from: KafkaOffset,
     up_to: KafkaOffset,
     size_max_bytes: usize,
 ) -> Result<ReadResult, StorageError> {
@@ -96,8 +96,14 @@ pub async fn read(
                 return Ok(ReadResult { batches: Vec::new(), out_of_range: true });
             }
             (MemoryRead::Miss, Some(segment)) => match read_segment(log, &segment, wanted).await {
-                Ok(batches) => return Ok(ReadResult { batches: vec![batches], out_of_range: false }),
-                // Retention took the segment while it was being read: look again.
+                Ok(Some(batches)) => {
+                    let batches = if batches.is_empty() { Vec::new() } else { vec![batches] };
+                    return Ok(ReadResult { batches, out_of_range: false });
+                }
+                // Compaction left nothing between here and the segment's end: on to the next one.
+                Ok(None) => from = from.max(segment.next_offset),
+                // Retention or compaction took the segment while it was being read: look again.
+                Err(StorageError::SegmentReplaced { .. }) => {}
                 Err(_) if log.borrow().segment_at(segment.base_offset).is_none() => {}
                 Err(error) => return Err(error),
             },
@@ -105,10 +111,11 @@ pub async fn read(
     }
 }
 
-async fn read_segment(log: &LogRef, segment: &SegmentView, wanted: Wanted) -> Result<Bytes, StorageError> {
+/// `None` when no batch of the segment reaches the wanted offset.
+async fn read_segment(log: &LogRef, segment: &SegmentView, wanted: Wanted) -> Result<Option<Bytes>, StorageError> {
     let shared = std::rc::Rc::clone(&log.borrow().shared);
     if let Some(window) = shared.windows.covering(wanted.group, wanted.from) {
-        return carve(segment, &window, wanted);
+        return carve(segment, &window, wanted).map(Some);
     }
     let reads_on = shared.windows.ending_at(wanted.group, wanted.from);
     let reads_on = reads_on.filter(|window| window.segment == segment.base_offset);
@@ -121,22 +128,26 @@ async fn read_segment(log: &LogRef, segment: &SegmentView, wanted: Wanted) -> Re
         }
     };
     let window = read_window(segment, position, len, wanted).await?;
+    // Also where nothing was read: the position may be of other files.
+    segment.check()?;
+    let Some(window) = window else { return Ok(None) };
     shared.windows.put(window.clone());
-    carve(segment, &window, wanted)
+    carve(segment, &window, wanted).map(Some)
 }
 
-/// Reads a window that begins with the batch that contains the wanted offset. `position` is of a batch at or before it.
+/// Reads a window that begins with the batch that contains the wanted offset, or the first behind it: compaction leaves
+/// gaps, also at a segment's end. `position` is of a batch at or before it.
 async fn read_window(
     segment: &SegmentView,
     mut position: u64,
     len: usize,
     wanted: Wanted,
-) -> Result<Window, StorageError> {
+) -> Result<Option<Window>, StorageError> {
     let mut bytes = segment.read(position, len).await?;
     loop {
         match skip_to(segment, &bytes, position, wanted.from)? {
             Place::Found { at, size } if at + size <= bytes.len() => {
-                return window(segment, bytes.slice(at..), position + at as u64, wanted.group);
+                return window(segment, bytes.slice(at..), position + at as u64, wanted.group).map(Some);
             }
             // The batch is larger than the window, or cut by its end.
             Place::Found { at, size } => {
@@ -145,12 +156,22 @@ async fn read_window(
             }
             Place::Behind { at } => {
                 if position + at as u64 >= segment.size_bytes {
-                    return Err(segment.damaged(segment.size_bytes, format!("offset {} is missing", wanted.from)));
+                    return segment.nothing_from(wanted.from);
                 }
                 position += at as u64;
                 bytes = segment.read(position, len.max(BatchHeader::LEN)).await?;
             }
         }
+    }
+}
+
+impl SegmentView {
+    /// The segment's batches ended before the offset: only compaction makes that so.
+    fn nothing_from(&self, offset: KafkaOffset) -> Result<Option<Window>, StorageError> {
+        if self.is_rewritten {
+            return Ok(None);
+        }
+        Err(self.damaged(self.size_bytes, format!("offset {offset} is missing")))
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) async fn rebuild_active_indexes(log: &LogRef) -> Result<IndexEntries,
 async fn replace(log: &LogRef, base: KafkaOffset, kind: FileKind, content: &[u8]) -> Result<(), StorageError> {
     let (shared, path) = {
         let log = log.borrow();
-        (Rc::clone(&log.shared), file_path(&log.descriptor.dir, base, kind))
+        let place = log.segment_at(base).map(|segment| segment.place(&log.descriptor.dir, kind));
+        let path = place.map(|place| place.cleaned.unwrap_or(place.path));
+        (Rc::clone(&log.shared), path.unwrap_or_else(|| file_path(&log.descriptor.dir, base, kind)))
     };
     shared.files.close_matching(|open| open == path);
     let replaced = shared.disk.replace_file(&path, Bytes::copy_from_slice(content)).await;

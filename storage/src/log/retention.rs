@@ -84,14 +84,19 @@ impl PartitionLog {
     }
 
     fn drop_segments(&mut self, count: usize) {
-        let gone: Vec<KafkaOffset> = self.segments.drain(..count).map(|segment| segment.base_offset).collect();
+        let doomed = |segment: Segment| {
+            let waiting = !segment.rewritten.in_place && segment.rewritten.generation > 0;
+            (segment.base_offset, waiting.then_some(segment.rewritten.generation))
+        };
+        let doomed: Vec<_> = self.segments.drain(..count).map(doomed).collect();
+        let gone: Vec<KafkaOffset> = doomed.iter().map(|(base, _)| *base).collect();
         if gone.is_empty() {
             return;
         }
         self.shared.windows.forget(self.group, |base| gone.contains(&base));
         self.shared.indexes.forget(self.group, |base| gone.contains(&base));
         self.disk_state.unsynced.segments.retain(|base| !gone.contains(base));
-        self.disk_state.doomed.extend(gone);
+        self.disk_state.doomed.extend(doomed);
         self.disk_state.incomplete = true;
         self.compact_to_first_segment();
     }
@@ -104,8 +109,9 @@ impl PartitionLog {
         if index > self.compacted.index {
             let term = self.term_at(index).unwrap_or(Term::ZERO);
             self.compacted = LogPoint { index, term, next_offset };
-            self.terms.compact(index);
             self.offset_map.compact(first_index);
         }
+        // Also where Raft's view began further on already, because what follows is compacted.
+        self.terms.compact(index);
     }
 }

@@ -1,6 +1,8 @@
 //! One segment: its place in the log, its size and timestamps, and for the last one how far its files are written.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use thalweg_protocol::records::BatchHeader;
 use thalweg_protocol::{KafkaOffset, TimestampMs};
@@ -36,6 +38,23 @@ pub(crate) const SNAPSHOT_SUFFIX: &str = "snapshot";
 /// `<dir>/<base offset, 20 digits>.<suffix>` (`LogFileUtils.filenamePrefixFromOffset`).
 pub(crate) fn file_path(dir: &Path, base_offset: KafkaOffset, kind: FileKind) -> PathBuf {
     dir.join(file_name(base_offset, kind.suffix()))
+}
+
+/// Of files that compaction wrote and that have not yet taken the place of those before them. Kafka removes what it finds
+/// under this suffix when it starts, and so does this log unless its checkpoint names the generation.
+const CLEANED_SUFFIX: &str = "cleaned";
+
+/// `<dir>/<base offset>.<suffix>.<generation>.cleaned`
+pub(crate) fn cleaned_path(dir: &Path, base_offset: KafkaOffset, kind: FileKind, generation: u32) -> PathBuf {
+    dir.join(format!("{:020}.{}.{generation}.{CLEANED_SUFFIX}", base_offset.0, kind.suffix()))
+}
+
+/// Base offset and generation in such a name.
+pub(crate) fn parse_cleaned_name(name: &Path) -> Option<(KafkaOffset, u32)> {
+    let (offset, rest) = parse_name(name)?;
+    let (rest, suffix) = rest.rsplit_once('.')?;
+    let (_, generation) = rest.rsplit_once('.').filter(|_| suffix == CLEANED_SUFFIX)?;
+    generation.parse().ok().map(|generation| (offset, generation))
 }
 
 pub(crate) fn file_name(base_offset: KafkaOffset, suffix: &str) -> String {
@@ -87,6 +106,58 @@ pub(crate) struct Segment {
     pub(crate) content: Content,
     /// Of the segment that is being written; the others are sealed: their files have their final length.
     pub(crate) active: Option<Box<Active>>,
+    pub(crate) rewritten: Rewritten,
+    pub(crate) identity: Identity,
+}
+
+/// What compaction did to a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Rewritten {
+    /// How often it was written anew; 0 for never.
+    pub(crate) generation: u32,
+    /// No record up to its end has a newer one of its key up to its end.
+    pub(crate) cleaned: bool,
+    /// The files have taken the place of those before them. In memory only: false after a start, whatever is so.
+    pub(crate) in_place: bool,
+}
+
+/// Tells the files that a segment had when somebody looked from those that compaction gave it since.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identity {
+    retired: Rc<Cell<bool>>,
+}
+
+impl Identity {
+    /// What was found in these files before holds no more.
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+}
+
+/// Segments are compared by what they say.
+impl PartialEq for Identity {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Identity {}
+
+/// Where a file of a segment lies: under the first of these names that exists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct FilePlace {
+    pub(crate) cleaned: Option<PathBuf>,
+    pub(crate) path: PathBuf,
+}
+
+impl FilePlace {
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &PathBuf> {
+        self.cleaned.iter().chain([&self.path])
+    }
 }
 
 /// How far the files of the active segment are written.
@@ -146,7 +217,21 @@ impl Segment {
             unindexed_bytes: 0,
             indexed_timestamp: TimestampMs::NONE,
         };
-        Self { base_offset, base_index, created, content, active: Some(Box::default()) }
+        Self {
+            base_offset,
+            base_index,
+            created,
+            content,
+            active: Some(Box::default()),
+            rewritten: Rewritten::default(),
+            identity: Identity::default(),
+        }
+    }
+
+    pub(crate) fn place(&self, dir: &Path, kind: FileKind) -> FilePlace {
+        let Rewritten { generation, in_place, .. } = self.rewritten;
+        let cleaned = (generation > 0 && !in_place).then(|| cleaned_path(dir, self.base_offset, kind, generation));
+        FilePlace { cleaned, path: file_path(dir, self.base_offset, kind) }
     }
 
     /// What retention by time looks at (`LogSegment.largestTimestamp`).
@@ -174,7 +259,8 @@ impl Content {
         if self.size_bytes == 0 {
             self.first_timestamp = header.max_timestamp;
         }
-        if header.max_timestamp > self.max_timestamp {
+        // A batch that compaction emptied still says how new its records were.
+        if header.max_timestamp > self.max_timestamp && header.records_count > 0 {
             self.max_timestamp = header.max_timestamp;
             self.max_timestamp_offset = header.last_offset();
         }
@@ -215,7 +301,7 @@ impl Content {
         } else {
             now.0.saturating_sub(created.0)
         };
-        let too_old = waited_ms > config.segment_ms.saturating_sub(config.segment_jitter_ms);
+        let too_old = waited_ms > config.segment_age_max_ms().saturating_sub(config.segment_jitter_ms);
         let index_full = index_lens.0 / 8 >= config.offset_index_entries_max()
             || index_lens.1 / 12 >= config.time_index_entries_max();
         let too_far = header.last_offset().since(base_offset) > i64::from(i32::MAX);
@@ -226,6 +312,17 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_cleaned_files() {
+        let path = cleaned_path(Path::new("/d"), KafkaOffset(7), FileKind::OffsetIndex, 12);
+        assert_eq!(path, Path::new("/d/00000000000000000007.index.12.cleaned"));
+        let name = Path::new("00000000000000000007.index.12.cleaned");
+        assert_eq!(parse_cleaned_name(name), Some((KafkaOffset(7), 12)));
+        for other in ["00000000000000000007.log", "00000000000000000007.log.cleaned", "00000000000000000007.log.x.cleaned"] {
+            assert_eq!(parse_cleaned_name(Path::new(other)), None, "{other}");
+        }
+    }
 
     #[test]
     fn names_are_kafkas() {

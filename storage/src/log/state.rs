@@ -6,6 +6,7 @@ use bytes::{BufMut as _, BytesMut};
 use thalweg_protocol::{KafkaOffset, TimestampMs};
 
 use super::block_tail::BlockTail;
+use super::segment::{Identity, Rewritten};
 use super::shared::CoreShared;
 use super::{Active, Content, LogConfig, LogDescriptor, LogPoint, PartitionLog, ProducerState, RaftOnly, Segment};
 use super::{OffsetMap, TermStart, Terms};
@@ -14,6 +15,10 @@ use crate::types::{EntryKind, GroupId, HardState, LogEntry, RaftIndex, Term};
 
 const SEALED: u8 = 0;
 const ACTIVE: u8 = 1;
+/// Sealed, and written anew by compaction: its generation follows.
+const REWRITTEN: u8 = 2;
+/// The same, and all before its end was compared with it.
+const CLEANED: u8 = 3;
 
 impl PartitionLog {
     /// Everything but the bytes that are in files: fragments and the entries behind them are here.
@@ -108,7 +113,14 @@ impl Segment {
         out.put_i64_le(content.max_timestamp_offset.0);
         out.put_u64_le(content.unindexed_bytes);
         out.put_i64_le(content.indexed_timestamp.0);
-        let Some(active) = &self.active else { return out.put_u8(SEALED) };
+        let Some(active) = &self.active else {
+            let Rewritten { generation, cleaned, .. } = self.rewritten;
+            if generation == 0 {
+                return out.put_u8(SEALED);
+            }
+            out.put_u8(if cleaned { CLEANED } else { REWRITTEN });
+            return out.put_u32_le(generation);
+        };
         out.put_u8(ACTIVE);
         for file in &active.files {
             out.put_u64_le(file.written);
@@ -129,12 +141,19 @@ impl Segment {
             unindexed_bytes: reader.u64("bytes not indexed")?,
             indexed_timestamp: TimestampMs(reader.i64("indexed timestamp")?),
         };
+        let mut rewritten = Rewritten::default();
         let active = match reader.u8("segment kind")? {
             SEALED => None,
+            kind @ (REWRITTEN | CLEANED) => {
+                let generation = reader.u32("segment generation")?;
+                rewritten = Rewritten { generation, cleaned: kind == CLEANED, in_place: false };
+                None
+            }
             ACTIVE => Some(Box::new(decode_active(reader, content.size_bytes)?)),
             other => return Err(CodecError::BadValue { what: "segment kind", found: u64::from(other) }),
         };
-        Ok(Self { base_offset, base_index, created, content, active })
+        let identity = Identity::default();
+        Ok(Self { base_offset, base_index, created, content, active, rewritten, identity })
     }
 }
 

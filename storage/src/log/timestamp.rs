@@ -6,7 +6,7 @@ use thalweg_protocol::{KafkaOffset, LeaderEpoch, TimestampMs};
 
 use super::lookup::{offset_before, position_before};
 use super::piece::Scan;
-use super::{LogRef, PartitionLog};
+use super::{FileKind, LogRef, PartitionLog, file_path};
 use crate::error::StorageError;
 
 /// The most that one batch may decompress to while it is searched.
@@ -28,11 +28,15 @@ pub async fn lookup_timestamp(log: &LogRef, at: TimestampMs) -> Result<Option<Ti
         };
         let Some(base) = segment else { return Ok(log.borrow().lookup_in_memory(at)) };
         match search_segment(log, base, log_start, at).await {
-            // Retention took the segment meanwhile.
+            // Compaction or retention took the segment meanwhile.
+            Err(StorageError::SegmentReplaced { .. }) => {}
             Err(_) if log.borrow().segment_at(base).is_none() => {}
             Ok(None) if log.borrow().segment_at(base).is_none() => {}
             // Its newest record is before the log's start: only younger segments and memory are left.
-            Ok(None) => return search_behind(log, base, log_start, at).await,
+            Ok(None) => match search_behind(log, base, log_start, at).await {
+                Err(StorageError::SegmentReplaced { .. }) => {}
+                found => return found,
+            },
             found => return found,
         }
     }
@@ -64,13 +68,15 @@ async fn search_segment(
     log_start: KafkaOffset,
     at: TimestampMs,
 ) -> Result<Option<TimestampedOffset>, StorageError> {
-    let from = offset_before(log, base, at).await?.max(log_start);
-    let position = position_before(log, base, from).await?;
+    // Looked at first: if compaction replaces the segment, the places that its indexes gave are not of these files.
     let view = {
         let log = log.borrow();
-        let Some(segment) = log.segment_at(base) else { return Ok(None) };
-        log.view(segment)
+        let gone = || StorageError::SegmentReplaced { file: file_path(&log.descriptor.dir, base, FileKind::Log) };
+        log.view(log.segment_at(base).ok_or_else(gone)?)
     };
+    let from = offset_before(log, base, at).await?.max(log_start);
+    let position = position_before(log, base, from).await?;
+    view.check()?;
     let mut scan = Scan::new(view.clone(), position, SCAN_CHUNK_BYTES);
     while let Some((header, position)) = scan.next().await? {
         if header.max_timestamp < at || header.next_offset() <= log_start {
@@ -132,7 +138,7 @@ impl PartitionLog {
     }
 
     /// Committed batches that no segment holds yet.
-    fn committed_batches(&self) -> impl Iterator<Item = (BatchHeader, &Bytes)> {
+    pub(super) fn committed_batches(&self) -> impl Iterator<Item = (BatchHeader, &Bytes)> {
         let unflushed = self.tail.from(self.flushed.index.next()).take_while(|entry| entry.entry.index <= self.commit);
         let batches = unflushed.filter(|entry| entry.is_batch());
         batches.filter_map(|entry| BatchHeader::parse(&entry.entry.data).ok().map(|header| (header, &entry.entry.data)))

@@ -22,6 +22,10 @@ impl Store {
     /// When the disk fails: nothing written since the last checkpoint may be relied on, the process must stop. A full
     /// disk is not an error, see [`Store::is_disk_full`].
     pub async fn run(&self) -> Result<(), StorageError> {
+        futures::try_join!(self.run_work(), self.run_compaction()).map(|_| ())
+    }
+
+    async fn run_work(&self) -> Result<(), StorageError> {
         let inner = &self.inner;
         if inner.config.core == 0 {
             inner.deleter.find_leftovers(inner).await?;
@@ -101,7 +105,7 @@ impl Inner {
             .await
     }
 
-    fn tolerate_full_disk(&self, result: Result<(), StorageError>) -> Result<(), StorageError> {
+    pub(super) fn tolerate_full_disk(&self, result: Result<(), StorageError>) -> Result<(), StorageError> {
         match result {
             Err(error) if error.is_disk_full() => {
                 self.note_error(&error);

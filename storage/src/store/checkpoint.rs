@@ -10,7 +10,7 @@ use super::checkpoint_file::CheckpointWriter;
 use super::{Inner, Store};
 use crate::error::StorageError;
 use crate::io::yield_now;
-use crate::log::{FlushMode, LogRef, flush, sync_files};
+use crate::log::{FlushMode, LogRef, Swaps, flush, settle_swaps, sync_files};
 use crate::types::WalSequence;
 
 /// Logs that are flushed or synced at the same time.
@@ -45,26 +45,37 @@ impl Inner {
         let mut logs = self.all_logs();
         flush_all(&logs, FlushMode::FullBlocks).await?;
         logs.extend(self.deleter.pending());
-        let file = self.encode(sequence, &logs).await;
+        let (file, swaps) = self.encode(sequence, &logs).await;
         stream::iter(logs.iter().map(Ok)).try_for_each_concurrent(IN_FLIGHT_MAX, sync_files).await?;
         let path = self.config.checkpoint_path();
         let size_bytes = file.len();
         self.shared.disk.replace_file(&path, file).await.map_err(StorageError::io("write", &path))?;
         self.wal.trim(sequence);
+        for (log, swaps) in &swaps {
+            settle_swaps(log, swaps).await?;
+            self.deleter.delete_merged(self, log, &swaps.merged).await?;
+        }
         self.shared.set_disk_full(false);
         tracing::debug!(core = self.config.core, %sequence, groups = logs.len(), size_bytes, "checkpoint");
         Ok(())
     }
 
-    async fn encode(&self, sequence: WalSequence, logs: &[LogRef]) -> Bytes {
+    /// The file, and the compacted segments that may take their places once it is durable.
+    async fn encode(&self, sequence: WalSequence, logs: &[LogRef]) -> (Bytes, Vec<(LogRef, Swaps)>) {
+        let mut swaps = Vec::new();
         let mut writer = CheckpointWriter::new(sequence, self.config.core);
         for (at, log) in logs.iter().enumerate() {
             if at % ENCODED_PER_TURN == ENCODED_PER_TURN - 1 {
                 yield_now().await;
             }
-            writer.add(&log.borrow());
+            let held = log.borrow();
+            writer.add(&held);
+            let waiting = held.swaps();
+            if !waiting.is_empty() {
+                swaps.push((LogRef::clone(log), waiting));
+            }
         }
-        writer.finish()
+        (writer.finish(), swaps)
     }
 }
 

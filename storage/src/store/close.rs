@@ -23,6 +23,7 @@ impl Store {
         let inner = &self.inner;
         inner.closing.set(true);
         inner.shared.work.give();
+        inner.compactor.wake();
         let result = self.finish().await;
         inner.wal.close();
         result

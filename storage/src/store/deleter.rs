@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thalweg_protocol::TimestampMs;
+use thalweg_protocol::{KafkaOffset, TimestampMs};
 
 use super::Inner;
 use crate::error::StorageError;
 use crate::event::Gate;
 use crate::io::Disk;
-use crate::log::{FileKind, LogRef, SNAPSHOT_SUFFIX, file_name};
+use crate::log::{FileKind, LogRef, SNAPSHOT_SUFFIX, cleaned_path, file_name};
 use crate::types::{GroupId, WalSequence};
 
 /// What is to be deleted on one core.
@@ -103,16 +103,53 @@ impl Deleter {
             let gone = std::mem::take(&mut log.disk_state.doomed);
             (log.descriptor().dir.clone(), gone, log.config().file_delete_delay_ms)
         };
-        let suffixes = FileKind::ALL.map(FileKind::suffix).into_iter().chain([SNAPSHOT_SUFFIX]);
-        for base in gone {
-            for suffix in suffixes.clone() {
-                let path = dir.join(file_name(base, suffix));
-                inner.shared.files.close_matching(|open| open == path);
-                let to = path.with_extension(format!("{suffix}.deleted"));
-                if is_done(inner.shared.disk.rename(&path, &to).await).map_err(StorageError::io("rename", &path))? {
-                    self.doom(inner, to, false, delay_ms);
-                }
+        for (base, generation) in gone {
+            self.delete_segment(inner, &dir, base, delay_ms).await?;
+            let waiting = FileKind::ALL.into_iter().zip(generation.into_iter().cycle());
+            for (kind, generation) in waiting {
+                self.delete_file(inner, cleaned_path(&dir, base, kind, generation), delay_ms).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Segments that compaction merged into others, which a durable checkpoint refers to.
+    pub(super) async fn delete_merged(
+        &self,
+        inner: &Inner,
+        log: &LogRef,
+        merged: &[KafkaOffset],
+    ) -> Result<(), StorageError> {
+        let (dir, delay_ms) = {
+            let log = log.borrow();
+            (log.descriptor().dir.clone(), log.config().file_delete_delay_ms)
+        };
+        for base in merged {
+            self.delete_segment(inner, &dir, *base, delay_ms).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_segment(
+        &self,
+        inner: &Inner,
+        dir: &Path,
+        base: KafkaOffset,
+        delay_ms: i64,
+    ) -> Result<(), StorageError> {
+        for suffix in FileKind::ALL.map(FileKind::suffix).into_iter().chain([SNAPSHOT_SUFFIX]) {
+            self.delete_file(inner, dir.join(file_name(base, suffix)), delay_ms).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_file(&self, inner: &Inner, path: PathBuf, delay_ms: i64) -> Result<(), StorageError> {
+        inner.shared.files.close_matching(|open| open == path);
+        let mut to = path.clone().into_os_string();
+        to.push(".deleted");
+        let to = PathBuf::from(to);
+        if is_done(inner.shared.disk.rename(&path, &to).await).map_err(StorageError::io("rename", &path))? {
+            self.doom(inner, to, false, delay_ms);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use thalweg_protocol::TimestampMs;
 
 use super::checkpoint_file::{self, CheckpointHead};
+use super::compaction::Compactor;
 use super::deleter::Deleter;
 use super::{Inner, Store, StoreConfig};
 use crate::error::StorageError;
@@ -52,6 +53,7 @@ impl Store {
             logs: RefCell::new(replayed.logs),
             checkpointing: Gate::default(),
             deleter: Deleter::default(),
+            compactor: Compactor::default(),
             closing: Cell::new(false),
             unchecked_bytes: Cell::new(0),
         };

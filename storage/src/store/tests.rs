@@ -16,6 +16,7 @@ use crate::io::yield_now;
 use crate::log::LogPoint;
 use crate::types::{EntryKind, Term};
 
+mod compaction;
 mod crash;
 mod golden;
 mod life;

@@ -8,7 +8,7 @@ use crate::error::StorageError;
 use crate::io::DiskFile;
 use crate::log::block_tail::Staged;
 use crate::log::rebuild::rebuild_active_indexes;
-use crate::log::segment::parse_snapshot_name;
+use crate::log::segment::{parse_cleaned_name, parse_snapshot_name};
 use crate::log::{FileKind, LogRef, file_path, parse_file_name};
 
 /// The file, ending where this log believes it to end.
@@ -72,7 +72,7 @@ pub(super) async fn write_staged(
 
 /// Once per opened log: the directory exists, says whose it is, and holds no segments that this log does not know
 /// (begun after the checkpoint that a crash went back to, or deleted while the broker stopped).
-pub(super) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
+pub(in crate::log) async fn tidy_directory(log: &LogRef) -> Result<(), StorageError> {
     let (shared, dir, tidy) = {
         let log = log.borrow();
         (Rc::clone(&log.shared), log.descriptor.dir.clone(), log.disk_state.tidy)
@@ -105,6 +105,9 @@ fn is_known(log: &LogRef, name: &Path) -> bool {
         return false;
     }
     let log = log.borrow();
+    if let Some((base, generation)) = parse_cleaned_name(name) {
+        return log.segment_at(base).is_some_and(|segment| segment.rewritten.generation == generation);
+    }
     let is_segment = |base| log.segments.iter().any(|segment| segment.base_offset == base);
     if let Some(offset) = parse_snapshot_name(name) {
         // The last segment is sealed: what comes next begins one here.
