@@ -30,6 +30,12 @@ pub struct CoreGauges {
     pub request_memory_bytes: Gauge,
     pub wal_used_bytes: Gauge,
     pub wal_gathered_bytes: Gauge,
+    pub compaction_passes: Gauge,
+    pub compaction_read_bytes: Gauge,
+    pub compaction_written_bytes: Gauge,
+    pub compaction_time_ms: Gauge,
+    pub max_dirty_percent: Gauge,
+    pub uncleanable_partitions: Gauge,
 }
 
 /// Everything `GET /metrics` shows.
@@ -79,7 +85,23 @@ impl Metrics {
                 writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} counter\nthalweg_{name} {value}");
         }
         type Read = fn(&CoreGauges) -> &Gauge;
-        let gauges: [(&str, &str, Read); 5] = [
+        let counted: [(&str, &str, Read); 4] = [
+            ("compaction_passes_total", "Passes over compacted partitions", |core| &core.compaction_passes),
+            ("compaction_read_bytes_total", "Bytes of segments that compaction replaced", |core| {
+                &core.compaction_read_bytes
+            }),
+            ("compaction_written_bytes_total", "Bytes of segments that compaction wrote", |core| {
+                &core.compaction_written_bytes
+            }),
+            ("compaction_milliseconds_total", "Time in passes, waiting included", |core| &core.compaction_time_ms),
+        ];
+        let gauges: [(&str, &str, Read); 7] = [
+            ("compaction_max_dirty_percent", "Largest dirty share of a compacted partition", |core| {
+                &core.max_dirty_percent
+            }),
+            ("compaction_uncleanable_partitions", "Partitions too damaged to be compacted", |core| {
+                &core.uncleanable_partitions
+            }),
             ("connections", "Open connections", |core| &core.connections),
             ("partitions", "Partition replicas hosted", |core| &core.partitions),
             ("request_memory_bytes", "Bytes of requests not yet answered", |core| &core.request_memory_bytes),
@@ -88,8 +110,9 @@ impl Metrics {
                 &core.wal_gathered_bytes
             }),
         ];
-        for (name, help, read) in gauges {
-            let _ = writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} gauge");
+        let kinds = counted.into_iter().map(|row| (row, "counter")).chain(gauges.into_iter().map(|row| (row, "gauge")));
+        for ((name, help, read), kind) in kinds {
+            let _ = writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} {kind}");
             for (core, values) in self.per_core.iter().enumerate() {
                 let value = read(values).0.load(Ordering::Relaxed);
                 let _ = writeln!(text, "thalweg_{name}{{core=\"{core}\"}} {value}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thalweg_protocol::PartitionIndex;
 use thalweg_protocol::records::{BatchRules, Codec, Compression, TimestampType, TopicCompression};
 use thalweg_raft::RaftConfig;
-use thalweg_storage::log::LogConfig;
+use thalweg_storage::log::{CompactionBudget, LogConfig};
 use thalweg_storage::store::StoreConfig;
 use thalweg_storage::wal::WalConfig;
 
@@ -53,7 +53,21 @@ impl Config {
             producer_id_expiration_check_interval_ms: milliseconds(self.producer_id_expiration_check_interval),
             initial_task_delay_ms: milliseconds(self.log_initial_task_delay),
             retention_check_interval_ms: milliseconds(self.log_retention_check_interval),
+            compaction: self.compaction_budget(cores),
             ..StoreConfig::default()
+        }
+    }
+
+    /// One core's share of what Kafka gives its cleaner threads.
+    pub fn compaction_budget(&self, cores: usize) -> CompactionBudget {
+        let (cleaner, cores) = (&self.log_cleaner, cores.max(1));
+        CompactionBudget {
+            enabled: cleaner.enable,
+            key_map_bytes: cleaner.dedupe_buffer_size / cores,
+            key_map_load_factor: cleaner.io_buffer_load_factor,
+            write_size_bytes: cleaner.io_buffer_size / cores,
+            bytes_per_second_max: cleaner.io_max_bytes_per_second / cores as f64,
+            backoff_ms: u64::try_from(milliseconds(cleaner.backoff)).unwrap_or(0),
         }
     }
 
@@ -61,10 +75,10 @@ impl Config {
         milliseconds(self.producer_id_expiration)
     }
 
-    /// What a log obeys until its topic is known: nothing is deleted. The controller's own log stays like that for good, as
+    /// What a log obeys until its topic is known: nothing is deleted or compacted. The controller's own log stays like that for good, as
     /// its beginning is all there is of the cluster's metadata.
     pub fn log_config_unattached(&self) -> LogConfig {
-        LogConfig { delete_enabled: false, ..self.topic_config_default().log_config() }
+        LogConfig { delete_enabled: false, compact_enabled: false, ..self.topic_config_default().log_config() }
     }
 
     pub fn raft_config(&self, core: usize) -> RaftConfig {
@@ -112,6 +126,10 @@ impl TopicConfig {
             file_delete_delay_ms: self.file_delete_delay_ms,
             delete_enabled: self.deleted,
             compact_enabled: self.compacted,
+            min_cleanable_dirty_ratio: self.min_cleanable_dirty_ratio,
+            min_compaction_lag_ms: self.min_compaction_lag_ms,
+            max_compaction_lag_ms: self.max_compaction_lag_ms,
+            delete_retention_ms: self.delete_retention_ms,
         }
     }
 

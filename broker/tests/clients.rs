@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "clients/compaction.rs"]
+mod compaction;
 #[path = "clients/rust.rs"]
 mod rust;
 #[path = "clients/suite.rs"]
@@ -67,6 +69,16 @@ fn java_installed() -> std::path::PathBuf {
         maven.arg(format!("-Dthalweg.build={}", dir.display())).arg("process-classes");
         vec![maven]
     })
+}
+
+/// Needs a broker of its own, which is killed; Kafka's jars are there to read its segments with.
+#[test]
+fn compacted_topic() {
+    if !have("compaction", &[JAVA, MAVEN]) {
+        return;
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    compaction::run(&java_installed().join("libs"));
 }
 
 #[test]

@@ -11,7 +11,9 @@ use thalweg_protocol::{KafkaOffset, TimestampMs};
 
 use crate::error::StorageError;
 use crate::event::Gate;
-use crate::log::{CompactionBudget, CoreLimits, CoreShared, LogConfig, LogDescriptor, LogRef, LogStartError, PartitionLog};
+use crate::log::{
+    CompactionBudget, CoreLimits, CoreShared, LogConfig, LogDescriptor, LogRef, LogStartError, PartitionLog,
+};
 use crate::types::{GroupId, HardState, LogEntry, RaftIndex, WalSequence};
 use crate::wal::{Wal, WalConfig, WalRecord};
 

@@ -11,6 +11,17 @@ use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, Listener};
 use super::topic::TopicConfig;
 
+/// `log.cleaner.*`
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct CleanerConfig {
+    pub enable: bool,
+    pub backoff: Duration,
+    pub dedupe_buffer_size: usize,
+    pub io_buffer_size: usize,
+    pub io_buffer_load_factor: f64,
+    pub io_max_bytes_per_second: f64,
+}
+
 /// Fixed at start, except for what dynamic updates make a new `Config` for ([`Config::with_dynamic`]).
 /// Each field is the key of the same name; `thalweg.` keys go without their prefix.
 #[derive(Clone, PartialEq, Debug)]
@@ -41,6 +52,8 @@ pub struct Config {
     pub log_dirs: Vec<PathBuf>,
     pub log_retention_check_interval: Duration,
     pub log_initial_task_delay: Duration,
+    /// For all cores together.
+    pub log_cleaner: CleanerConfig,
 
     pub socket_request_max_bytes: usize,
     /// `Duration::MAX` where connections may idle forever.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thalweg_protocol::NodeId;
 
-use super::broker::{Config, Machine, ReplicationFactor};
+use super::broker::{CleanerConfig, Config, Machine, ReplicationFactor};
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, invalid};
 use super::topic::TopicConfig;
@@ -45,6 +45,14 @@ impl Config {
             log_dirs: from.log_dirs()?,
             log_retention_check_interval: from.millis("log.retention.check.interval.ms")?,
             log_initial_task_delay: from.millis("log.initial.task.delay.ms")?,
+            log_cleaner: CleanerConfig {
+                enable: from.boolean("log.cleaner.enable")?,
+                backoff: from.millis("log.cleaner.backoff.ms")?,
+                dedupe_buffer_size: from.size("log.cleaner.dedupe.buffer.size")?,
+                io_buffer_size: from.size("log.cleaner.io.buffer.size")?,
+                io_buffer_load_factor: from.double("log.cleaner.io.buffer.load.factor")?,
+                io_max_bytes_per_second: from.double("log.cleaner.io.max.bytes.per.second")?,
+            },
             socket_request_max_bytes: from.size("socket.request.max.bytes")?,
             connections_max_idle: from.millis("connections.max.idle.ms")?,
             request_receive_max: from.millis("thalweg.request.receive.max.ms")?,
@@ -109,6 +117,13 @@ impl Reader<'_> {
         match self.value(name)? {
             Some(Value::Integer(number)) => Ok(number),
             other => panic!("{name} is not a number in the table: {other:?}"),
+        }
+    }
+
+    fn double(&self, name: &str) -> Built<f64> {
+        match self.value(name)? {
+            Some(Value::Double(number)) => Ok(number),
+            other => panic!("{name} is not a fraction in the table: {other:?}"),
         }
     }
 

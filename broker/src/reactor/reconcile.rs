@@ -90,6 +90,7 @@ impl Core {
             Err(error) => return tracing::error!(%error, "a broker setting cannot be taken over"),
         }
         self.store.set_producer_id_expiration(self.config().producer_id_expiration_ms());
+        self.store.set_compaction_budget(self.config().compaction_budget(self.shared.cores));
         for topic in image.topics.values() {
             self.reconfigure(topic);
         }

@@ -65,5 +65,14 @@ impl Core {
         gauges.request_memory_bytes.set(request_memory_bytes as u64);
         gauges.wal_used_bytes.set(self.store.wal().used_bytes());
         gauges.wal_gathered_bytes.set(self.store.wal().gathered_bytes() as u64);
+        let compaction = self.store.compaction_stats();
+        gauges.compaction_passes.set(compaction.passes);
+        gauges.compaction_read_bytes.set(compaction.read_bytes);
+        gauges.compaction_written_bytes.set(compaction.written_bytes);
+        gauges.compaction_time_ms.set(u64::try_from(compaction.time.as_millis()).unwrap_or(u64::MAX));
+        // Gauges are whole numbers.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage")]
+        gauges.max_dirty_percent.set((compaction.max_dirty_ratio * 100.0) as u64);
+        gauges.uncleanable_partitions.set(compaction.uncleanable_logs);
     }
 }

@@ -130,7 +130,8 @@ mod tests {
         assert_eq!((header.last_offset(), header.last_sequence()), (KafkaOffset(104), 44));
         assert_eq!((header.records_count, header.max_timestamp), (0, before.max_timestamp));
         let marker = before.attributes.transactional().control();
-        let header = BatchHeader::parse(&emptied_batch(&BatchHeader { attributes: marker, ..before }).unwrap()).unwrap();
+        let header =
+            BatchHeader::parse(&emptied_batch(&BatchHeader { attributes: marker, ..before }).unwrap()).unwrap();
         assert!(header.attributes.is_control() && header.attributes.is_transactional());
     }
 

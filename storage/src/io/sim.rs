@@ -35,6 +35,8 @@ pub struct Unreadable {
 pub struct SimFaults {
     /// A write takes up to this many polls, so that later ones overtake it. 0: every write is done at once.
     pub write_delay_polls_max: u64,
+    /// Every operation ends a poll after it was done, so that a test can stop in between.
+    pub one_at_a_time: bool,
     /// This many more writes succeed, every later one fails with EIO.
     pub writes_until_error: Option<u64>,
     /// Reads of the file with this name fail with EIO where they touch these bytes.
@@ -88,8 +90,19 @@ impl SimDisk {
         &'a self,
         action: impl FnOnce(&mut Medium) -> io::Result<T> + 'a,
     ) -> LocalBoxFuture<'a, io::Result<T>> {
-        async move { action(&mut self.medium.borrow_mut()) }.boxed_local()
+        async move {
+            let result = action(&mut self.medium.borrow_mut());
+            pause(&self.medium).await;
+            result
+        }
+        .boxed_local()
     }
+}
+
+/// After an operation, see [`SimFaults::one_at_a_time`].
+async fn pause(medium: &RefCell<Medium>) {
+    let count = u64::from(medium.borrow().faults.one_at_a_time);
+    polls(count).await;
 }
 
 impl Disk for SimDisk {
@@ -180,7 +193,9 @@ impl DiskFile for SimFile {
             assert!(self.mode.write || self.mode.create_new, "write into a file opened for reading");
             let (write, delay) = self.medium(|medium| medium.begin_write(self.inode, position, buffer))?;
             polls(delay).await;
-            self.medium(|medium| medium.finish_write(write, self.mode.durable_writes))
+            let result = self.medium(|medium| medium.finish_write(write, self.mode.durable_writes));
+            pause(&self.medium).await;
+            result
         }
         .boxed_local()
     }
@@ -190,11 +205,21 @@ impl DiskFile for SimFile {
     }
 
     fn fdatasync(&self) -> LocalBoxFuture<'_, io::Result<()>> {
-        async move { self.medium(|medium| medium.sync(self.inode)) }.boxed_local()
+        async move {
+            let result = self.medium(|medium| medium.sync(self.inode));
+            pause(&self.medium).await;
+            result
+        }
+        .boxed_local()
     }
 
     fn truncate(&self, len: u64) -> LocalBoxFuture<'_, io::Result<()>> {
-        async move { self.medium(|medium| medium.truncate(self.inode, len)) }.boxed_local()
+        async move {
+            let result = self.medium(|medium| medium.truncate(self.inode, len));
+            pause(&self.medium).await;
+            result
+        }
+        .boxed_local()
     }
 
     fn len(&self) -> LocalBoxFuture<'_, io::Result<u64>> {

@@ -319,7 +319,9 @@ mod tests {
         assert_eq!(path, Path::new("/d/00000000000000000007.index.12.cleaned"));
         let name = Path::new("00000000000000000007.index.12.cleaned");
         assert_eq!(parse_cleaned_name(name), Some((KafkaOffset(7), 12)));
-        for other in ["00000000000000000007.log", "00000000000000000007.log.cleaned", "00000000000000000007.log.x.cleaned"] {
+        for other in
+            ["00000000000000000007.log", "00000000000000000007.log.cleaned", "00000000000000000007.log.x.cleaned"]
+        {
             assert_eq!(parse_cleaned_name(Path::new(other)), None, "{other}");
         }
     }

@@ -12,8 +12,11 @@ use super::open::wall_clock;
 use super::{Inner, Store};
 use crate::error::StorageError;
 use crate::event::{Gate, Signal};
-use crate::log::{Cleanable, LogRef, compact};
+use crate::log::{Cleanable, CompactionBudget, FlushMode, LogRef, compact, flush};
 use crate::types::GroupId;
+
+/// Between two looks over all logs, whatever the setting says.
+const BACKOFF_LEAST: Duration = Duration::from_millis(100);
 
 /// What compaction did on this core since the start, and how much there is to do.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -36,9 +39,14 @@ pub(super) struct Compactor {
     closing: Signal,
     stats: Cell<CompactionStats>,
     uncleanable: RefCell<HashSet<GroupId>>,
+    budget: Cell<CompactionBudget>,
 }
 
 impl Compactor {
+    pub(super) fn new(budget: CompactionBudget) -> Self {
+        Self { budget: Cell::new(budget), ..Self::default() }
+    }
+
     pub(super) fn wake(&self) {
         self.closing.give();
     }
@@ -51,6 +59,11 @@ impl Compactor {
 }
 
 impl Store {
+    /// Counts from the next pass on.
+    pub fn set_compaction_budget(&self, budget: CompactionBudget) {
+        self.inner.compactor.budget.set(budget);
+    }
+
     pub fn compaction_stats(&self) -> CompactionStats {
         self.inner.compactor.stats.get()
     }
@@ -58,13 +71,14 @@ impl Store {
     /// Looks for logs to compact every now and then, until the store is closed.
     pub(super) async fn run_compaction(&self) -> Result<(), StorageError> {
         let inner = &self.inner;
-        let backoff = Duration::from_millis(inner.config.compaction.backoff_ms.max(1));
-        while inner.config.compaction.enabled && !inner.closing.get() {
+        while !inner.closing.get() {
+            let budget = inner.compactor.budget.get();
+            let backoff = Duration::from_millis(budget.backoff_ms).max(BACKOFF_LEAST);
             {
                 let closing = pin!(inner.compactor.closing.wait());
                 select(inner.shared.disk.sleep(backoff), closing).await;
             }
-            if !inner.closing.get() {
+            if budget.enabled && !inner.closing.get() {
                 inner.tolerate_full_disk(self.compact(wall_clock()).await)?;
             }
         }
@@ -78,6 +92,7 @@ impl Store {
     pub async fn compact(&self, now: TimestampMs) -> Result<(), StorageError> {
         let inner = &self.inner;
         let _passage = inner.compactor.gate.pass().await;
+        inner.flush_compacted().await?;
         let (mut tried, mut changed) = (HashSet::new(), false);
         while !inner.closing.get() {
             let Some((log, cleanable)) = inner.dirtiest(now, &tried) else { break };
@@ -99,6 +114,20 @@ impl Store {
 }
 
 impl Inner {
+    /// What is committed may be what fills a segment, and lets it be compacted.
+    async fn flush_compacted(&self) -> Result<(), StorageError> {
+        for log in self.all_logs() {
+            let has_work = {
+                let log = log.borrow();
+                log.config().compact_enabled && log.flushable_bytes() > 0
+            };
+            if has_work {
+                flush(&log, FlushMode::FullBlocks).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The log with the largest dirty share of those that are due.
     fn dirtiest(&self, now: TimestampMs, tried: &HashSet<GroupId>) -> Option<(LogRef, Cleanable)> {
         let (mut found, mut max_dirty_ratio): (Option<(LogRef, Cleanable)>, f64) = (None, 0.0);
@@ -120,7 +149,7 @@ impl Inner {
     /// Whether anything changed.
     async fn compact_log(&self, log: &LogRef, cleanable: Cleanable, now: TimestampMs) -> Result<bool, StorageError> {
         let (group, begun) = (log.borrow().group(), Instant::now());
-        let result = compact(log, cleanable, now, &self.config.compaction, &self.closing).await;
+        let result = compact(log, cleanable, now, &self.compactor.budget.get(), &self.closing).await;
         match result {
             Ok(Some(done)) => {
                 let time = begun.elapsed();

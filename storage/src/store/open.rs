@@ -44,6 +44,7 @@ impl Store {
         let replayed = replay.finish(&config)?;
         let now = wall_clock();
         let inner = Inner {
+            compactor: Compactor::new(config.compaction),
             producer_id_expiration_ms: Cell::new(config.producer_id_expiration_ms),
             producers_due: Cell::new(after(now, config.producer_id_expiration_check_interval_ms)),
             retention_due: Cell::new(after(now, config.initial_task_delay_ms)),
@@ -53,7 +54,6 @@ impl Store {
             logs: RefCell::new(replayed.logs),
             checkpointing: Gate::default(),
             deleter: Deleter::default(),
-            compactor: Compactor::default(),
             closing: Cell::new(false),
             unchecked_bytes: Cell::new(0),
         };

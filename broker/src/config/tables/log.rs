@@ -41,28 +41,28 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
     "log.retention.check.interval.ms": Long = Is("300000"), AtLeast(1), Medium, ReadOnly, Used;
         "How often partitions are searched for what may be deleted."
     "log.cleanup.policy": List = Is("delete"), OneOf(&["compact", "delete"]), Medium, ClusterWide, Used;
-        "`delete` drops old segments, `compact` keeps the last record of each key (in this version: all records); both may be given."
-    "log.cleaner.enable": Boolean = Is("true"), Any, Medium, ReadOnly, NoEffect(reasons::CLEANER);
-        "Whether Kafka's log cleaner runs."
+        "`delete` drops old segments, `compact` keeps the last record of each key; both may be given."
+    "log.cleaner.enable": Boolean = Is("true"), Any, Medium, ReadOnly, Used;
+        "Whether compacted topics are compacted."
     "log.cleaner.threads": Int = Is("1"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::CLEANER);
         "Threads of the log cleaner."
-    "log.cleaner.backoff.ms": Long = Is("15000"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::CLEANER);
-        "Pause of the cleaner when nothing needs cleaning."
-    "log.cleaner.dedupe.buffer.size": Long = Is("134217728"), Any, Medium, ClusterWide, NoEffect(reasons::CLEANER);
-        "Memory for the cleaner's key maps."
-    "log.cleaner.io.buffer.size": Int = Is("524288"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::CLEANER);
-        "Memory for the cleaner's reads and writes."
-    "log.cleaner.io.buffer.load.factor": Double = Is("0.9"), Any, Medium, ClusterWide, NoEffect(reasons::CLEANER);
-        "How full the cleaner's key map may become."
-    "log.cleaner.io.max.bytes.per.second": Double = Is("1.7976931348623157E308"), Any, Medium, ClusterWide, NoEffect(reasons::CLEANER);
-        "Most bytes per second that the cleaner reads and writes."
-    "log.cleaner.delete.retention.ms": Long = Is("86400000"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "log.cleaner.backoff.ms": Long = Is("15000"), AtLeast(0), Medium, ClusterWide, Used;
+        "Pause of each core between two looks for what needs compaction."
+    "log.cleaner.dedupe.buffer.size": Long = Is("134217728"), Any, Medium, ClusterWide, Used;
+        "Memory for maps of keys, over all cores; a partition with more keys than a core's share holds takes several passes."
+    "log.cleaner.io.buffer.size": Int = Is("524288"), AtLeast(0), Medium, ClusterWide, Used;
+        "Memory in which compacted records are gathered before they are written, over all cores."
+    "log.cleaner.io.buffer.load.factor": Double = Is("0.9"), Any, Medium, ClusterWide, Used;
+        "How full a map of keys may become."
+    "log.cleaner.io.max.bytes.per.second": Double = Is("1.7976931348623157E308"), Any, Medium, ClusterWide, Used;
+        "Most bytes per second that compaction reads and writes, over all cores."
+    "log.cleaner.delete.retention.ms": Long = Is("86400000"), AtLeast(0), Medium, ClusterWide, Used;
         "How long tombstones of compacted topics stay readable."
-    "log.cleaner.min.cleanable.ratio": Double = Is("0.5"), Fraction(0.0, 1.0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "log.cleaner.min.cleanable.ratio": Double = Is("0.5"), Fraction(0.0, 1.0), Medium, ClusterWide, Used;
         "Share of a compacted log that must be dirty before it is compacted."
-    "log.cleaner.min.compaction.lag.ms": Long = Is("0"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "log.cleaner.min.compaction.lag.ms": Long = Is("0"), AtLeast(0), Medium, ClusterWide, Used;
         "Age below which a record is not compacted away."
-    "log.cleaner.max.compaction.lag.ms": Long = Is("9223372036854775807"), AtLeast(1), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "log.cleaner.max.compaction.lag.ms": Long = Is("9223372036854775807"), AtLeast(1), Medium, ClusterWide, Used;
         "Age at which a record becomes due for compaction whatever the ratio."
     "log.index.interval.bytes": Int = Is("4096"), AtLeast(0), Medium, ClusterWide, Used;
         "Bytes of log between two entries of the offset index."

@@ -3,8 +3,7 @@
 pub(super) const AUTHORIZER: &str = "there is no authorizer in this version, so nothing would be denied";
 pub(super) const BALANCE: &str = "leaders are chosen by Raft and are not moved back on a schedule";
 pub(super) const CHECKPOINT: &str = "these offsets are kept in the write-ahead log and its checkpoints";
-pub(super) const CLEANER: &str = "there are no cleaner threads or buffers to size";
-pub(super) const COMPACTION: &str = "compacted topics keep all their records in this version";
+pub(super) const CLEANER: &str = "each core compacts its own partitions";
 pub(super) const COORDINATOR: &str =
     "coordinator records are gathered by the write-ahead log, which needs no tuning for it";
 pub(super) const CORDON: &str = "partitions are placed on every log directory alike in this version";

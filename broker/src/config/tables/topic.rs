@@ -11,7 +11,7 @@ use crate::config::schema::{
 
 pub(super) const KEYS: &[ConfigKey] = keys! {
     "cleanup.policy": List = Is("delete"), OneOf(&["compact", "delete"]), Medium, ClusterWide, Used;
-        "`delete` drops old segments, `compact` keeps the last record of each key (in this version: all records); both may be given."
+        "`delete` drops old segments, `compact` keeps the last record of each key; both may be given."
     "compression.type": String = Is("producer"), OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), Medium, ClusterWide, Used;
         "Codec of stored batches; `producer` keeps the one that they came with."
     "compression.gzip.level": Int = Is("-1"), BetweenOr(1, 9, -1), Medium, ClusterWide, Used;
@@ -20,7 +20,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Effort of LZ4 where `compression.type` is `lz4`. The default is LZ4's fast mode, all others its high-compression mode."
     "compression.zstd.level": Int = Is("3"), Between(-131_072, 22), Medium, ClusterWide, Used;
         "Effort of Zstandard where `compression.type` is `zstd`."
-    "delete.retention.ms": Long = Is("86400000"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "delete.retention.ms": Long = Is("86400000"), AtLeast(0), Medium, ClusterWide, Used;
         "How long tombstones of a compacted topic stay readable."
     "file.delete.delay.ms": Long = Is("60000"), AtLeast(0), Medium, ClusterWide, Used;
         "Time between taking a segment out of the log and deleting its file."
@@ -38,7 +38,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Size that stays on local drives; -2 is the whole of `retention.bytes`."
     "local.retention.ms": Long = Is("-2"), AtLeast(-2), Medium, ClusterWide, NoEffect(reasons::TIER);
         "Age that stays on local drives; -2 is the whole of `retention.ms`."
-    "max.compaction.lag.ms": Long = Is("9223372036854775807"), AtLeast(1), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "max.compaction.lag.ms": Long = Is("9223372036854775807"), AtLeast(1), Medium, ClusterWide, Used;
         "Age at which a record becomes due for compaction whatever the ratio."
     "max.message.bytes": Int = Is("1048588"), AtLeast(0), Medium, ClusterWide, Used;
         "Largest record batch accepted, after compression."
@@ -48,9 +48,9 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "How far a record's timestamp may lie in the past."
     "message.timestamp.after.max.ms": Long = Is("3600000"), AtLeast(0), Medium, ClusterWide, Used;
         "How far a record's timestamp may lie in the future."
-    "min.cleanable.dirty.ratio": Double = Is("0.5"), Fraction(0.0, 1.0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "min.cleanable.dirty.ratio": Double = Is("0.5"), Fraction(0.0, 1.0), Medium, ClusterWide, Used;
         "Share of a compacted log that must be dirty before it is compacted."
-    "min.compaction.lag.ms": Long = Is("0"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::COMPACTION);
+    "min.compaction.lag.ms": Long = Is("0"), AtLeast(0), Medium, ClusterWide, Used;
         "Age below which a record is not compacted away."
     "min.insync.replicas": Int = Is("1"), AtLeast(1), Medium, ClusterWide, Used;
         "Replicas that must hold a batch on their device before acks=all is answered."

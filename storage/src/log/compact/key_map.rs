@@ -3,7 +3,7 @@
 //! Two keys with one hash would be taken for one, and the older lost. A hash has 128 bits and is keyed anew in each map,
 //! so that neither chance nor a producer finds such keys.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 
 use thalweg_protocol::KafkaOffset;
 
@@ -79,12 +79,7 @@ impl KeyMap {
     }
 
     fn hash(&self, key: &[u8]) -> (u64, u64) {
-        let with = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            key.hash(&mut hasher);
-            hasher.finish()
-        };
-        (with(&self.hashers.0), with(&self.hashers.1))
+        (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key))
     }
 
     /// The slot of this hash, or the free one that it would get: there is always one.

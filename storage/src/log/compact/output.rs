@@ -44,7 +44,9 @@ impl Output {
         let path = place(&segment, &dir, FileKind::Log);
         // Left by a pass that did not come to its end.
         match shared.disk.remove_file(&path).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StorageError::io("remove", &path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StorageError::io("remove", &path)(error));
+            }
             _ => {}
         }
         let mode = OpenMode { write: true, create_new: true, durable_writes: false };

@@ -29,10 +29,7 @@ impl PartitionLog {
         let segments = cleaned + dirty.take_while(|segment| !self.is_too_young(segment, now)).count();
         let dirty = || self.segments.iter().take(segments).skip(cleaned);
         let base = dirty().next()?.base_offset;
-        let (clean_bytes, dirty_bytes) = (
-            bytes_of(self.segments.iter().take(cleaned)),
-            bytes_of(dirty()),
-        );
+        let (clean_bytes, dirty_bytes) = (bytes_of(self.segments.iter().take(cleaned)), bytes_of(dirty()));
         if dirty_bytes == 0 {
             return None;
         }

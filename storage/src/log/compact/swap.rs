@@ -150,7 +150,10 @@ impl PartitionLog {
         let names: Vec<_> = FileKind::ALL
             .into_iter()
             .flat_map(|kind| {
-                [file_path(&self.descriptor.dir, base, kind), cleaned_path(&self.descriptor.dir, base, kind, generation)]
+                [
+                    file_path(&self.descriptor.dir, base, kind),
+                    cleaned_path(&self.descriptor.dir, base, kind, generation),
+                ]
             })
             .collect();
         self.shared.files.close_matching(|open| names.iter().any(|name| name == open));

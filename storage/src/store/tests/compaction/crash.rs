@@ -22,7 +22,7 @@ fn cut_after(turns: u64, seed: u64) -> bool {
             history.compact(&mut running);
         }
     }
-    sim.set_faults(SimFaults { write_delay_polls_max: 2, ..SimFaults::default() });
+    sim.set_faults(SimFaults { write_delay_polls_max: 2, one_at_a_time: true, ..SimFaults::default() });
     history.note_pass(&running);
     let (store, now) = (running.store.clone(), history.now);
     let done = std::rc::Rc::new(Cell::new(false));

@@ -76,8 +76,7 @@ impl History {
         let base = log.borrow().next_offset();
         let (epoch, transactional) = (Term(self.term).leader_epoch(), producer >= 3);
         let codec = Compression::ALL[random.below(5) as usize];
-        let mut builder =
-            BatchBuilder::new().with_base_offset(base).with_leader_epoch(epoch).with_compression(codec);
+        let mut builder = BatchBuilder::new().with_base_offset(base).with_leader_epoch(epoch).with_compression(codec);
         let count = 1 + random.below(4) as i64;
         if producer > 0 {
             let known = self.producers.entry(producer).or_default();
@@ -147,7 +146,8 @@ impl History {
 
     /// The newest committed record of each key.
     fn newest(&self, last_stable: i64) -> BTreeMap<Bytes, (i64, Option<Bytes>)> {
-        let committed = self.records.range(..last_stable).filter(|(offset, written)| !self.is_aborted(**offset, written));
+        let committed =
+            self.records.range(..last_stable).filter(|(offset, written)| !self.is_aborted(**offset, written));
         committed
             .filter_map(|(offset, written)| Some((written.key.clone()?, (*offset, written.value.clone()))))
             .collect()

@@ -59,13 +59,15 @@ fn names_are_kafkas_once_a_checkpoint_is_durable() {
         let names = running.run(async { sim.disk().read_dir(Path::new("/data/t-1")).await.unwrap() });
         names.into_iter().map(|name| name.to_string_lossy().into_owned()).filter(|name| name.contains(".log")).collect()
     };
-    let (first, merged, last) = ("00000000000000000000.log", "00000000000000000001.log.deleted", "00000000000000000004.log");
+    // The newest segment is less than a block: it has no file yet.
+    let (first, merged) = ("00000000000000000000.log", "00000000000000000001.log.deleted");
     let found = names(&mut running);
-    assert!([first, merged, last].iter().all(|name| found.iter().any(|other| other == name)), "{found:?}");
+    assert!([first, merged].iter().all(|name| found.iter().any(|other| other == name)), "{found:?}");
     assert!(!found.iter().any(|name| name.ends_with(".cleaned")), "{found:?}");
     let store = running.store.clone();
-    running.run(store.tick(TimestampMs(NOW.0 + i64::from(u32::MAX)))).unwrap();
-    assert_eq!(names(&mut running), [first, last]);
+    let due = TimestampMs(store.inner.shared.now().0 + 10_000);
+    running.run(store.tick(due)).unwrap();
+    assert_eq!(names(&mut running), [first]);
     assert_eq!(offsets(&mut running, &log), [1, 3, 4]);
 }
 
