@@ -39,9 +39,10 @@ impl PartitionLog {
             let old = self.count_deletable(0, |segment| self.is_expired(segment, now));
             let mut excess = self.excess_bytes(old);
             self.count_deletable(old, |segment| {
-                let fits = segment.content.size_bytes <= excess;
+                // Compaction leaves segments without any record: they go with those around them, and never on their own.
+                let fits = excess > 0 && segment.content.size_bytes <= excess;
                 excess = excess.saturating_sub(segment.content.size_bytes);
-                fits && segment.content.size_bytes > 0
+                fits
             })
         } else {
             0

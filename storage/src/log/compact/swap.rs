@@ -15,7 +15,7 @@ use std::rc::Rc;
 use thalweg_protocol::KafkaOffset;
 
 use crate::error::StorageError;
-use crate::log::segment::{Identity, cleaned_path};
+use crate::log::segment::cleaned_path;
 use crate::log::{FileKind, LogPoint, LogRef, PartitionLog, Segment, file_path};
 use crate::types::Term;
 
@@ -113,6 +113,8 @@ pub(crate) async fn settle_swaps(log: &LogRef, swaps: &Swaps) -> Result<(), Stor
         }
         for kind in FileKind::ALL {
             let (from, to) = (cleaned_path(&dir, base, kind, generation), file_path(&dir, base, kind));
+            // Held open since before the swap: whoever asks for the name from here on must get the new file.
+            shared.files.close_matching(|open| open == to);
             match shared.disk.rename(&from, &to).await {
                 // Renamed before the last start.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -146,7 +148,6 @@ impl PartitionLog {
         segment.rewritten.in_place = true;
         // Whoever opens a file by its name from here on gets the new one.
         std::mem::take(&mut segment.identity).retire();
-        segment.identity = Identity::default();
         let names: Vec<_> = FileKind::ALL
             .into_iter()
             .flat_map(|kind| {
