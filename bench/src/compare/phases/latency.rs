@@ -27,6 +27,15 @@ struct Line {
 }
 
 impl Line {
+    /// As `--tsv` prints it: `name=value`, between tabs.
+    fn of_tsv(line: &str) -> Result<Self> {
+        let pairs = line.split('\t').filter_map(|pair| pair.split_once('='));
+        let typed = |value: &str| value.parse::<serde_json::Number>().map_or_else(|_| value.into(), Into::into);
+        let fields: serde_json::Map<_, serde_json::Value> =
+            pairs.map(|(name, value)| (name.to_owned(), typed(value))).collect();
+        Ok(serde_json::from_value(fields.into())?)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a number of records")]
     fn metrics(&self) -> Metrics {
         let figures = [
@@ -81,11 +90,27 @@ fn probe(session: &mut Session<'_>) -> Result<()> {
         Command::new(&session.bench.programs.bench)
     };
     command.arg("probe").arg(&session.bench.work);
-    command.args(["--writes", &records, "--round-trips", &records, "--json"]);
+    command.args(["--writes", &records, "--round-trips", &records, "--tsv"]);
     let text = output(&mut command, "the probe", &session.bench.out, LIMIT, &session.bench.interrupt)?;
     for line in text.lines() {
-        let line: Line = serde_json::from_str(line).context("what `probe` printed cannot be read")?;
+        let line = Line::of_tsv(line).with_context(|| format!("what `probe` printed cannot be read: {line}"))?;
         session.row_of("latency", CASE, &line.what, Side::Theirs, line.metrics())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_probe_is_read_and_anything_else_is_not() {
+        let line = "what=device: 4 KiB\tcount=5\tp50_us=1.5\tp90_us=2\tp99_us=3\tp999_us=4\tmax_us=5";
+        let line = Line::of_tsv(line).unwrap();
+        assert_eq!(line.what, "device: 4 KiB");
+        assert!(line.metrics().iter().any(|(name, value)| name == "p50_us" && (*value - 1.5).abs() < 1e-9));
+        assert!(Line::of_tsv("device: 4 KiB 5").is_err());
+    }
 }
