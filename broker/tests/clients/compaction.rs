@@ -84,8 +84,8 @@ impl ProducerContext for Outcomes {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let code = result.as_ref().err().and_then(|(error, _)| match error {
-            KafkaError::MessageProduction(code) => Some(*code),
+        let code = result.as_ref().err().map(|(error, _)| match error {
+            KafkaError::MessageProduction(code) => *code,
             other => panic!("{other}"),
         });
         self.0.lock().unwrap().push(code);
