@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::meter::Usage;
+use super::plots;
 use super::results::Metrics;
 use super::scenario::Scenario;
 use super::session::Session;
@@ -14,6 +15,9 @@ use crate::result::{Flow, Role, RunResult};
 
 /// Beyond its warm-up and its duration, for connecting and for answers that are late.
 const EXTRA: Duration = Duration::from_secs(120);
+
+/// What a load is called that only writes what others read.
+pub(super) const FILL: &str = "fill";
 
 /// What a load measured, and what it cost.
 pub(super) struct Measured {
@@ -37,6 +41,9 @@ pub(super) fn run(session: &mut Session<'_>, scenario: &Scenario) -> Result<Meas
     let result: RunResult = serde_json::from_str(&text).context("what the load generator printed cannot be read")?;
     if let Some(failure) = result.failure {
         bail!("{}: {failure}", scenario.name);
+    }
+    if session.rep == plots::REPETITION && scenario.name != FILL {
+        session.bench.plots.add(&scenario.name, &session.system.name, result.clone());
     }
     let step = result.steps.into_iter().next_back().context("the load generator measured nothing")?;
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 and seconds of a run")]

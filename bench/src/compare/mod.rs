@@ -9,6 +9,7 @@ mod launch;
 mod load;
 mod meter;
 mod phases;
+mod plots;
 mod process;
 mod programs;
 mod results;
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         systems,
         rates: args.rates.clone(),
         failures: 0,
+        plots: plots::Plots::default(),
     };
     for text in about::lines(&bench) {
         bench.results.add(Line::About { text })?;
@@ -75,7 +77,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let tables = tables::markdown(&bench.results.lines);
     std::fs::write(bench.out.join("tables.md"), &tables).context("cannot write the tables")?;
     print!("{tables}");
-    eprintln!("raw lines, tables and every load's result: {}", bench.out.display());
+    bench.plots.write(&bench.out.join("plots"))?;
+    eprintln!("raw lines, tables, plots and every load's result: {}", bench.out.display());
     ended?;
     match bench.failures {
         0 => Ok(()),

@@ -12,6 +12,7 @@ use super::interrupt::Interrupt;
 use super::launch::Launch;
 use super::load::{self, Measured};
 use super::meter::{Cores, Meter, Samples};
+use super::plots::Plots;
 use super::process::Tool;
 use super::programs::Programs;
 use super::results::{Line, Metrics, Results, Row, Side};
@@ -41,6 +42,7 @@ pub(super) struct Bench {
     pub(super) rates: Vec<u64>,
     /// What went wrong, by number.
     pub(super) failures: u32,
+    pub(super) plots: Plots,
 }
 
 impl Bench {
@@ -165,7 +167,7 @@ impl<'a> Session<'a> {
         let mut left = records;
         let mut seconds = PIECE_S;
         while left > 0 {
-            let mut scenario = self.scenario("fill", topic, produce.clone());
+            let mut scenario = self.scenario(load::FILL, topic, produce.clone());
             (scenario.warmup_s, scenario.duration_s) = (0, seconds);
             let done = self.load(&scenario)?;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of records")]

@@ -43,7 +43,7 @@ fn largest_1k(session: &mut Session<'_>) -> Result<f64> {
 fn closed_loop(session: &mut Session<'_>, topic: &str, size: u64) -> Result<Measured> {
     session.warm_up()?;
     session.create(topic, 6, &[])?;
-    let scenario = session.scenario("throughput", topic, Produce::of(size, None));
+    let scenario = session.scenario(&format!("throughput-{size}"), topic, Produce::of(size, None));
     session.load(&scenario)
 }
 
