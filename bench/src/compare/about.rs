@@ -8,10 +8,10 @@ use crate::compare::systems::{Kind, Source};
 pub(super) fn lines(bench: &Bench) -> Vec<String> {
     let cores: Vec<String> = bench.cores.0.iter().map(ToString::to_string).collect();
     let mut lines = vec![
-        format!("# {}, {}", said("date", &["-u", "+%FT%TZ"]), said("uname", &["-srm"])),
-        format!("# {}, {} MiB; cores {}", cpu(), memory_mib(), cores.join(",")),
-        format!("# data below {}: {}", "the work directory", file_system(bench)),
-        format!("# repetitions: {}; each load measured for {} s", bench.sizes.reps, bench.sizes.measure_s),
+        format!("- {}, {}", said("date", &["-u", "+%FT%TZ"]), said("uname", &["-srm"])),
+        format!("- {}, {} MiB; cores {}", cpu(), memory_mib(), cores.join(",")),
+        format!("- data on {}", file_system(bench)),
+        format!("- repetitions: {}; each load measured for {} s", bench.sizes.reps, bench.sizes.measure_s),
     ];
     let programs = &bench.programs;
     for system in &bench.systems {
@@ -29,7 +29,7 @@ pub(super) fn lines(bench: &Bench) -> Vec<String> {
             ),
             Source::Address { bootstrap, .. } => format!("at {bootstrap}"),
         };
-        lines.push(format!("# {}: {version}", system.name));
+        lines.push(format!("- {}: {version}", system.name));
     }
     lines
 }
@@ -57,5 +57,5 @@ fn memory_mib() -> u64 {
 
 fn file_system(bench: &Bench) -> String {
     let work = bench.work.display().to_string();
-    said("findmnt", &["-no", "FSTYPE,OPTIONS", "--target", &work])
+    said("findmnt", &["-rno", "FSTYPE,OPTIONS", "--target", &work])
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use thalweg_protocol::messages::delete_topics_request::DeleteTopicState;
 use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use thalweg_protocol::messages::{
@@ -13,6 +13,7 @@ use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::interrupt::Interrupt;
 use crate::client::cluster::{PRODUCE_VERSION, check, topic_name};
+use crate::client::fetch::{FetchedTopic, Moment, list_offsets};
 use crate::client::wire::Connection;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -41,6 +42,36 @@ pub(super) fn set_topic_config(bootstrap: &str, topic: &str, key: &str, value: &
     let answer = Connection::open(bootstrap, LIMIT)?.call(&request, ALTER_CONFIGS_VERSION)?;
     let answer = answer.responses.first().context("the broker's answer names no resource")?;
     check(&format!("{key} of topic {topic}"), answer.error_code)
+}
+
+/// The records ever written to a topic's partitions; none while one of them is not led by this broker yet: Kafka says in
+/// its metadata that it leads a partition before it does.
+pub(super) fn records(bootstrap: &str, topic: &str, partitions: u64) -> Result<Option<i64>> {
+    let topics = [FetchedTopic { name: topic_name(topic), id: uuid::Uuid::nil() }];
+    let asked: Vec<(usize, i32)> = (0..i32::try_from(partitions)?).map(|partition| (0, partition)).collect();
+    let mut connection = Connection::open(bootstrap, LIMIT)?;
+    let ends = list_offsets(&mut connection, &topics, &asked, Moment::Latest { read_committed: false })?;
+    if ends.len() != asked.len() {
+        return Ok(None);
+    }
+    Ok(ends.into_iter().map(|(_, end)| end.ok()).sum())
+}
+
+/// Waits until this broker leads every partition of a topic.
+pub(super) fn await_led(
+    bootstrap: &str,
+    topic: &str,
+    partitions: u64,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    while records(bootstrap, topic, partitions)?.is_none() {
+        interrupt.check()?;
+        ensure!(Instant::now() < deadline, "topic {topic}: not every partition is led after {} s", limit.as_secs());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// Tries until partition 0 of the topic has taken a record.

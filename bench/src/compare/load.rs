@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::meter::Usage;
 use super::plots;
@@ -46,6 +46,13 @@ pub(super) fn run(session: &mut Session<'_>, scenario: &Scenario) -> Result<Meas
         session.bench.plots.add(&scenario.name, &session.system.name, result.clone());
     }
     let step = result.steps.into_iter().next_back().context("the load generator measured nothing")?;
+    let acknowledged = step.flows.iter().any(|flow| flow.role == Role::Produce && flow.records > 0);
+    ensure!(
+        acknowledged,
+        "{}: no record was acknowledged in the {:.1} s that were measured",
+        scenario.name,
+        step.measured_s
+    );
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 and seconds of a run")]
     let begin_s = result.began_ms as f64 / 1000.0 + scenario.warmup_s as f64;
     let usage = samples.between(begin_s, begin_s + step.measured_s);

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use super::admin;
 use super::broker::Broker;
@@ -20,7 +20,8 @@ use super::scenario::{Consume, Produce, Scenario, Topics};
 use super::sizes::Sizes;
 use super::systems::{Kind, Source, System};
 use crate::client::Target;
-use crate::topic::{self, Created};
+use crate::result::Role;
+use crate::topic;
 
 const CREATE_LIMIT_S: u64 = 300;
 
@@ -125,22 +126,31 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A topic as the system has them for what is measured.
-    pub(super) fn create(&mut self, name: &str, partitions: u64, config: &[(&str, &str)]) -> Result<Created> {
+    /// A topic as the system has them for what is measured. How long it took until all its partitions were led.
+    pub(super) fn create(&mut self, name: &str, partitions: u64, config: &[(&str, &str)]) -> Result<Duration> {
         let config: Vec<(&str, &str)> = self.system.topic_config().into_iter().chain(config.iter().copied()).collect();
         self.create_plain(name, partitions, &config)
     }
 
-    fn create_plain(&mut self, name: &str, partitions: u64, config: &[(&str, &str)]) -> Result<Created> {
+    fn create_plain(&mut self, name: &str, partitions: u64, config: &[(&str, &str)]) -> Result<Duration> {
         let topic = self.topic(name);
+        let began = Instant::now();
         let created = topic::create(&topic::Args {
             target: Target { bootstrap: self.broker.bootstrap.clone(), topic: topic.clone() },
             partitions: i32::try_from(partitions)?,
             config: config.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             seconds: CREATE_LIMIT_S,
         });
-        self.topics.push(topic);
-        self.explain(created)
+        self.topics.push(topic.clone());
+        let led = match self.system.kind() {
+            Some(_) => created.and_then(|_| {
+                let limit = Duration::from_secs(CREATE_LIMIT_S);
+                admin::await_led(&self.broker.bootstrap, &topic, partitions, limit, &self.bench.interrupt)
+            }),
+            // Its partitions may be led by any of its brokers.
+            None => created.map(drop),
+        };
+        self.explain(led.map(|()| began.elapsed()))
     }
 
     /// A load on an existing topic.
@@ -158,7 +168,15 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn load(&mut self, scenario: &Scenario) -> Result<Measured> {
+        self.settle()?;
         load::run(self, scenario)
+    }
+
+    /// A load that only writes what others read: nobody waits for a quiet moment.
+    pub(super) fn write_for(&mut self, topic: &str, produce: &Produce, seconds: u64) -> Result<Measured> {
+        let mut scenario = self.scenario(load::FILL, topic, produce.clone());
+        (scenario.warmup_s, scenario.duration_s) = (0, seconds);
+        load::run(self, &scenario)
     }
 
     /// Writes until so many records of this size are acknowledged.
@@ -167,17 +185,9 @@ impl<'a> Session<'a> {
         let mut left = records;
         let mut seconds = PIECE_S;
         while left > 0 {
-            let mut scenario = self.scenario(load::FILL, topic, produce.clone());
-            (scenario.warmup_s, scenario.duration_s) = (0, seconds);
-            let done = self.load(&scenario)?;
+            let done = self.write_for(topic, produce, seconds)?;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of records")]
-            let (taken, rate) = (
-                done.records(crate::result::Role::Produce) as u64,
-                done.records_s(crate::result::Role::Produce) as u64,
-            );
-            if taken == 0 {
-                bail!("the broker acknowledged nothing in {seconds} s");
-            }
+            let (taken, rate) = (done.records(Role::Produce) as u64, done.records_s(Role::Produce) as u64);
             left = left.saturating_sub(taken);
             seconds = (left / rate.max(1)).clamp(1, 60);
         }
@@ -199,12 +209,16 @@ impl<'a> Session<'a> {
         self.fill("warm-small", records / 3, &Produce::keyed(100, None))
     }
 
-    /// Runs a program while the broker is watched. Before it starts, the machine is given time to come to rest, and what
-    /// other loads have left in memory is written to the device.
-    pub(super) fn beside(&mut self, command: &mut Command, what: &str, limit: Duration) -> Result<Watched> {
+    /// Writes to the device what other loads have left in memory, and gives the machine time to come to rest.
+    pub(super) fn settle(&self) -> Result<()> {
         rustix::fs::sync();
-        let Bench { cores, interrupt, sizes, out, .. } = &*self.bench;
-        cores.await_quiet(sizes.quiet_s, interrupt)?;
+        let Bench { cores, interrupt, sizes, .. } = &*self.bench;
+        cores.await_quiet(sizes.quiet_s, interrupt)
+    }
+
+    /// Runs a program while the broker is watched.
+    pub(super) fn beside(&mut self, command: &mut Command, what: &str, limit: Duration) -> Result<Watched> {
+        let Bench { cores, interrupt, out, .. } = &*self.bench;
         let tool = Tool::start(command, what, out)?;
         let meter = Meter::start(self.broker.pid(), tool.pid(), cores);
         let broker = &mut self.broker;

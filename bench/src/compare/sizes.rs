@@ -65,7 +65,7 @@ impl Sizes {
                 quiet_s: 2,
                 idle_s: 2,
                 warm_records: 20_000,
-                measure_s: 1,
+                measure_s: 2,
                 settle_s: 1,
                 latency_records: 500,
                 rate_percents: vec![70],

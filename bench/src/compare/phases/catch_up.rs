@@ -18,5 +18,5 @@ pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
     let mut metrics = done.throughput(Role::CatchUp, "read_");
     metrics.extend(tail::metrics(&done));
     let case = format!("{mib} MiB read from the beginning beside {rate} records/s of 1 KiB, 6 partitions");
-    session.row("catch_up", &case, metrics)
+    session.row("catch-up", &case, metrics)
 }

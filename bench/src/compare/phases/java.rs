@@ -59,6 +59,7 @@ fn produce(session: &mut Session<'_>, topic: &str, records: u64, size: u64, prop
     command.args(["--num-records", &records.to_string(), "--record-size", &size.to_string()]);
     command.args(["--throughput", "-1", "--reporting-interval", "600000", "--command-property", "acks=all"]);
     command.args(properties.iter().flat_map(|property| ["--command-property", property]));
+    session.settle()?;
     let (text, samples) = session.beside(&mut command, "kafka-producer-perf-test", LIMIT)?.successful()?;
     let mut metrics = produced(&text).with_context(|| format!("kafka-producer-perf-test printed no result: {text}"))?;
     #[expect(clippy::cast_precision_loss, reason = "numbers of records and bytes")]
@@ -71,6 +72,7 @@ fn consume(session: &mut Session<'_>, topic: &str, records: u64) -> Result<Metri
     let mut command = tool(&session.bench.programs, &session.bench.out, class)?;
     command.args(["--bootstrap-server", &session.broker.bootstrap, "--topic", &session.topic(topic)]);
     command.args(["--num-records", &records.to_string(), "--timeout", "60000"]);
+    session.settle()?;
     let (text, samples) = session.beside(&mut command, "kafka-consumer-perf-test", LIMIT)?.successful()?;
     let mut metrics = consumed(&text).with_context(|| format!("kafka-consumer-perf-test printed no result: {text}"))?;
     #[expect(clippy::cast_precision_loss, reason = "a number of records")]

@@ -68,6 +68,7 @@ pub(super) fn measure(session: &mut Session<'_>, topic: &str, partitions: &str) 
     command.args(["latency", "--size", "100", "--seconds", "120", "--json", "--partitions", partitions]);
     command.args(["--bootstrap", &session.broker.bootstrap, "--topic", &session.topic(topic)]);
     command.args(["--records", &records.to_string(), "--warmup", &(records / 5).to_string()]);
+    session.settle()?;
     let (text, samples) = session.beside(&mut command, "latency", LIMIT)?.successful()?;
     let line: Line = serde_json::from_str(&text).context("what `latency` printed cannot be read")?;
     let mut metrics = line.metrics();

@@ -50,7 +50,8 @@ pub(crate) enum Phase {
 
 impl Phase {
     fn name(self) -> String {
-        format!("{self:?}").to_lowercase()
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     /// Who does it. What flush.messages cannot change is done once per kind of broker, and what restarts a broker only

@@ -27,7 +27,7 @@ fn step(session: &mut Session<'_>, count: u64, is_base: bool) -> Result<()> {
     let rate = session.bench.sizes.partitions_rate;
     let scenario = session.scenario(&topic, &topic, Produce::keyed(100, Some(rate)));
     let done = session.load(&scenario)?;
-    let mut metrics: Metrics = vec![("create_ms".to_owned(), created.led.as_secs_f64() * 1000.0)];
+    let mut metrics: Metrics = vec![("create_ms".to_owned(), created.as_secs_f64() * 1000.0)];
     metrics.extend(done.latency(Role::Produce, "latency", ""));
     metrics.extend(done.refused());
     metrics.extend(done.cost());

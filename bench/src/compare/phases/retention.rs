@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::{Phase, left_out};
-use crate::compare::admin::set_topic_config;
+use crate::compare::admin::{records, set_topic_config};
 use crate::compare::process::output;
 use crate::compare::results::{Line, Metrics};
 use crate::compare::scenario::Produce;
@@ -21,8 +21,9 @@ const PARTITIONS: u64 = 4;
 const RATE: u64 = 10_000;
 const FILLED_PCT: f64 = 80.0;
 const LIMIT: Duration = Duration::from_secs(60);
-/// So much at once while it is filled, to stop near four fifths.
-const PIECE_MIB: u64 = 64;
+const FILL_LIMIT: Duration = Duration::from_secs(900);
+/// What a record of 1 KiB takes in a log, with its lengths and its share of the batch's header.
+const RECORD_BYTES: u64 = 1036;
 /// Both brokers look for what to delete, and delete it, at once instead of within minutes: there would be no telling
 /// what a short run meets.
 const SETTINGS: [(&str, &str); 2] =
@@ -53,21 +54,18 @@ pub(super) fn run(bench: &mut Bench, system: &System, rep: u32) -> Result<()> {
 fn measure(session: &mut Session<'_>, disk: &Disk) -> Result<()> {
     let topic = "retention";
     session.create(topic, PARTITIONS, &[("segment.bytes", "16777216"), ("retention.ms", "-1")])?;
-    let mut written_mib = 0;
-    while disk.used_pct()? < FILLED_PCT {
-        session.fill(topic, PIECE_MIB * 1024, &Produce::of(1024, None))?;
-        written_mib += PIECE_MIB;
-        ensure!(written_mib < 2 * session.bench.sizes.image_mib, "the file system does not fill");
-    }
-    if written_mib < PIECE_MIB {
+    if disk.used_pct()? >= FILLED_PCT {
         return left_out(
             session,
             Phase::Retention,
             "the broker alone fills the file system: give a larger --image-mib",
         );
     }
+    fill(session, topic, disk)?;
     // What is there now is what may stay.
-    let keep = written_mib * 1024 * 1024 / PARTITIONS;
+    let records = records(&session.broker.bootstrap, &session.topic(topic), PARTITIONS)?;
+    let records = records.context("the broker does not say how many records it holds")?;
+    let keep = records.unsigned_abs() * RECORD_BYTES / PARTITIONS;
     set_topic_config(&session.broker.bootstrap, &session.topic(topic), "retention.bytes", &keep.to_string())?;
     let mut scenario = session.scenario("retention", topic, Produce::of(1024, Some(RATE)));
     scenario.duration_s = session.bench.sizes.retention_s;
@@ -79,6 +77,20 @@ fn measure(session: &mut Session<'_>, disk: &Disk) -> Result<()> {
     metrics.extend(done.cost());
     let case = format!("{} MiB four fifths full, {RATE} records/s of 1 KiB", session.bench.sizes.image_mib);
     session.row("retention", &case, metrics)
+}
+
+/// As fast as it goes, and slowly near four fifths, not to go far beyond.
+fn fill(session: &mut Session<'_>, topic: &str, disk: &Disk) -> Result<()> {
+    let deadline = Instant::now() + FILL_LIMIT;
+    loop {
+        let rate = match disk.used_pct()? {
+            used if used >= FILLED_PCT => return Ok(()),
+            used if used >= FILLED_PCT - 15.0 => Some(2 * RATE),
+            _ => None,
+        };
+        session.write_for(topic, &Produce::of(1024, rate), 1)?;
+        ensure!(Instant::now() < deadline, "the file system is not four fifths full after {} s", FILL_LIMIT.as_secs());
+    }
 }
 
 /// An ext4 in a file, mounted; gone when dropped.
