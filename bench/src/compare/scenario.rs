@@ -36,24 +36,13 @@ pub(super) struct Produce {
     pub(super) rate: Option<u64>,
     pub(super) size: u64,
     pub(super) keys: Keys,
-    pub(super) spread: Spread,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Keys {
     None,
-    Unique,
-}
-
-/// To which partition the next record goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Spread {
-    /// The same one until its batch is full.
-    Batch,
-    /// The next one.
-    Record,
+    Uniform,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -64,12 +53,12 @@ pub(super) struct Consume {
 impl Produce {
     /// Records without keys: a batch goes to one partition.
     pub(super) fn of(size: u64, rate: Option<u64>) -> Self {
-        Self { producers: 2, rate, size, keys: Keys::None, spread: Spread::Batch }
+        Self { producers: 2, rate, size, keys: Keys::None }
     }
 
     /// Records with keys that are spread over all partitions: many small batches.
     pub(super) fn keyed(size: u64, rate: Option<u64>) -> Self {
-        Self { keys: Keys::Unique, spread: Spread::Record, ..Self::of(size, rate) }
+        Self { keys: Keys::Uniform, ..Self::of(size, rate) }
     }
 }
 
@@ -96,6 +85,6 @@ mod tests {
         assert!(!read.contains_key("tail") && !read.contains_key("catch_up"), "{text}");
         let produce = read.get("produce").unwrap();
         assert_eq!(produce.get("rate").unwrap().as_integer(), Some(50), "{text}");
-        assert_eq!(produce.get("keys").unwrap().as_str(), Some("unique"), "{text}");
+        assert_eq!(produce.get("keys").unwrap().as_str(), Some("uniform"), "{text}");
     }
 }

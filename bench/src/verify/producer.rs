@@ -318,6 +318,7 @@ impl Producer {
         for (partition, queue) in self.queues.iter().enumerate() {
             let down = queue.down_since().map_or(Duration::ZERO, |since| now.saturating_sub(since));
             if down > limit {
+                self.shared.outages.lock().unwrap_or_else(PoisonError::into_inner).add(now - down, now);
                 let limit = limit.as_secs();
                 bail!("partition {partition} could not be written to for {limit} s: {}", self.last_error);
             }

@@ -265,19 +265,31 @@ fn readable(
     Ok(())
 }
 
-/// Where each partition ends now: what lies before that is not judged.
+/// Where each partition ends now: what lies before that is not judged. A topic that was just created may not be served
+/// by its leaders yet.
 pub(crate) fn starts(places: &Places) -> Result<Vec<i64>> {
     let mut starts = Vec::with_capacity(places.partitions());
-    for partition in 0..places.partitions() {
-        let leader = places.leader(partition).context("no leader is known")?;
-        let wanted = ListOffsetsPartition::default().with_partition_index(i32::try_from(partition)?).with_timestamp(-1);
-        let topic = ListOffsetsTopic::default().with_name(topic_name(places.topic())).with_partitions(vec![wanted]);
-        let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
-        let answer = Connection::open(leader, ANSWER_WITHIN)?.call(&request, LIST_OFFSETS_VERSION)?;
-        let answered = answer.topics.first().and_then(|topic| topic.partitions.first());
-        let answered = answered.context("the broker's answer names no partition")?;
-        check(&format!("the end of partition {partition}"), answered.error_code)?;
-        starts.push(answered.offset);
+    let (began, mut backoff) = (Instant::now(), Backoff::default());
+    while starts.len() < places.partitions() {
+        match end_of(places, starts.len()) {
+            Ok(end) => starts.push(end),
+            Err(error) if began.elapsed() > SERVED_WITHIN => return Err(error),
+            Err(_) => backoff.pause(),
+        }
     }
     Ok(starts)
+}
+
+const SERVED_WITHIN: Duration = Duration::from_secs(30);
+
+fn end_of(places: &Places, partition: usize) -> Result<i64> {
+    let leader = places.leader(partition).context("no leader is known")?;
+    let wanted = ListOffsetsPartition::default().with_partition_index(i32::try_from(partition)?).with_timestamp(-1);
+    let topic = ListOffsetsTopic::default().with_name(topic_name(places.topic())).with_partitions(vec![wanted]);
+    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+    let answer = Connection::open(leader, ANSWER_WITHIN)?.call(&request, LIST_OFFSETS_VERSION)?;
+    let answered = answer.topics.first().and_then(|topic| topic.partitions.first());
+    let answered = answered.context("the broker's answer names no partition")?;
+    check(&format!("the end of partition {partition}"), answered.error_code)?;
+    Ok(answered.offset)
 }

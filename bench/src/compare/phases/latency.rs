@@ -4,7 +4,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
 use crate::compare::load::cost;
 use crate::compare::process::output;
@@ -14,40 +13,13 @@ use crate::compare::session::Session;
 const CASE: &str = "100 B, one at a time, acks=all";
 const LIMIT: Duration = Duration::from_secs(200);
 
-/// A line of `latency --json` and `probe --json`; durations in microseconds.
-#[derive(Deserialize)]
-struct Line {
-    what: String,
-    count: u64,
-    p50_us: f64,
-    p90_us: f64,
-    p99_us: f64,
-    p999_us: f64,
-    max_us: f64,
-}
-
-impl Line {
-    /// As `--tsv` prints it: `name=value`, between tabs.
-    fn of_tsv(line: &str) -> Result<Self> {
-        let pairs = line.split('\t').filter_map(|pair| pair.split_once('='));
-        let typed = |value: &str| value.parse::<serde_json::Number>().map_or_else(|_| value.into(), Into::into);
-        let fields: serde_json::Map<_, serde_json::Value> =
-            pairs.map(|(name, value)| (name.to_owned(), typed(value))).collect();
-        Ok(serde_json::from_value(fields.into())?)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a number of records")]
-    fn metrics(&self) -> Metrics {
-        let figures = [
-            ("count", self.count as f64),
-            ("p50_us", self.p50_us),
-            ("p90_us", self.p90_us),
-            ("p99_us", self.p99_us),
-            ("p999_us", self.p999_us),
-            ("max_us", self.max_us),
-        ];
-        figures.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
-    }
+/// What a line of `latency --tsv` and `probe --tsv` is of, and its figures; durations in microseconds.
+fn figures(line: &str) -> Option<(String, Metrics)> {
+    let mut fields = line.split('\t').map(|field| field.split_once('='));
+    let ("what", what) = fields.next()?? else { return None };
+    let figure =
+        |field: Option<(&str, &str)>| field.and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
+    Some((what.to_owned(), fields.map(figure).collect::<Option<Metrics>>()?))
 }
 
 pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
@@ -65,13 +37,13 @@ pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
 pub(super) fn measure(session: &mut Session<'_>, topic: &str, partitions: &str) -> Result<Metrics> {
     let records = session.bench.sizes.latency_records;
     let mut command = Command::new(&session.bench.programs.bench);
-    command.args(["latency", "--size", "100", "--seconds", "120", "--json", "--partitions", partitions]);
+    command.args(["latency", "--size", "100", "--seconds", "120", "--tsv", "--partitions", partitions]);
     command.args(["--bootstrap", &session.broker.bootstrap, "--topic", &session.topic(topic)]);
     command.args(["--records", &records.to_string(), "--warmup", &(records / 5).to_string()]);
     session.settle()?;
     let (text, samples) = session.beside(&mut command, "latency", LIMIT)?.successful()?;
-    let line: Line = serde_json::from_str(&text).context("what `latency` printed cannot be read")?;
-    let mut metrics = line.metrics();
+    let (_, mut metrics) =
+        figures(text.trim()).with_context(|| format!("what `latency` printed cannot be read: {text}"))?;
     #[expect(clippy::cast_precision_loss, reason = "a number of records")]
     metrics.extend(cost(&samples.whole(), (records + records / 5) as f64, 0.0));
     Ok(metrics)
@@ -94,8 +66,8 @@ fn probe(session: &mut Session<'_>) -> Result<()> {
     command.args(["--writes", &records, "--round-trips", &records, "--tsv"]);
     let text = output(&mut command, "the probe", &session.bench.out, LIMIT, &session.bench.interrupt)?;
     for line in text.lines() {
-        let line = Line::of_tsv(line).with_context(|| format!("what `probe` printed cannot be read: {line}"))?;
-        session.row_of("latency", CASE, &line.what, Side::Theirs, line.metrics())?;
+        let (what, metrics) = figures(line).with_context(|| format!("what `probe` printed cannot be read: {line}"))?;
+        session.row_of("latency", CASE, &what, Side::Theirs, metrics)?;
     }
     Ok(())
 }
@@ -104,14 +76,11 @@ fn probe(session: &mut Session<'_>) -> Result<()> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
-
     #[test]
-    fn a_line_of_the_probe_is_read_and_anything_else_is_not() {
-        let line = "what=device: 4 KiB\tcount=5\tp50_us=1.5\tp90_us=2\tp99_us=3\tp999_us=4\tmax_us=5";
-        let line = Line::of_tsv(line).unwrap();
-        assert_eq!(line.what, "device: 4 KiB");
-        assert!(line.metrics().iter().any(|(name, value)| name == "p50_us" && (*value - 1.5).abs() < 1e-9));
-        assert!(Line::of_tsv("device: 4 KiB 5").is_err());
+    fn a_line_of_figures_is_read() {
+        let (what, figures) = super::figures("what=a b\tcount=10\tp50_us=1.5").unwrap();
+        assert_eq!(what, "a b");
+        assert_eq!(figures, [("count".to_owned(), 10.0), ("p50_us".to_owned(), 1.5)]);
+        assert!(super::figures("").is_none() && super::figures("what=a\tcount=x").is_none());
     }
 }
