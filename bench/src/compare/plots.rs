@@ -36,7 +36,7 @@ impl Plots {
             return Ok(());
         }
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        self.0.iter().try_for_each(|(page, results)| write_page(&dir.join(format!("{page}.html")), results))
+        self.0.iter().try_for_each(|(page, results)| write_page(&dir.join(format!("{page}.html")), results, None))
     }
 }
 
