@@ -152,8 +152,8 @@ impl State {
         // Answers without records have nothing to break.
         if answer.len() > 1000 {
             match self.fault {
-                Fault::Damage if self.is_due() => *answer.last_mut().unwrap() ^= 0x40,
-                Fault::Withhold => withhold(&mut answer),
+                Fault::Damage if self.is_due() => change_records(&mut answer, damage),
+                Fault::Withhold => change_records(&mut answer, |_| Bytes::new()),
                 _ => {}
             }
         }
@@ -187,18 +187,27 @@ fn reverse(request: Bytes) -> Bytes {
     bytes.freeze()
 }
 
-fn withhold(answer: &mut BytesMut) {
+/// Changes what an answer to a Fetch gives of each partition that it gives something of.
+fn change_records(answer: &mut BytesMut, change: impl Fn(Bytes) -> Bytes) {
     use thalweg_protocol::messages::FetchResponse;
     let version = 12;
     let mut rest = answer.clone().freeze();
     let header = ResponseHeader::decode(&mut rest, FetchResponse::header_version(version)).unwrap();
     let mut fetched = FetchResponse::decode(&mut rest, version).unwrap();
     for partition in fetched.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
-        partition.records = Some(Bytes::new());
+        partition.records = partition.records.take().filter(|records| !records.is_empty()).map(&change);
     }
     answer.clear();
     header.encode(answer, FetchResponse::header_version(version)).unwrap();
     fetched.encode(answer, version).unwrap();
+}
+
+/// One bit of the last record's value.
+fn damage(records: Bytes) -> Bytes {
+    let mut records = BytesMut::from(&records[..]);
+    let place = records.len() - 10;
+    records[place] ^= 0x40;
+    records.freeze()
 }
 
 fn ask(broker: &mut TcpStream, request: &Bytes) -> std::io::Result<Bytes> {
