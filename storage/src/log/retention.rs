@@ -85,10 +85,7 @@ impl PartitionLog {
     }
 
     fn drop_segments(&mut self, count: usize) {
-        let doomed = |segment: Segment| {
-            let waiting = !segment.rewritten.in_place && segment.rewritten.generation > 0;
-            (segment.base_offset, waiting.then_some(segment.rewritten.generation))
-        };
+        let doomed = |segment: Segment| (segment.base_offset, segment.rewritten.waiting());
         let doomed: Vec<_> = self.segments.drain(..count).map(doomed).collect();
         let gone: Vec<KafkaOffset> = doomed.iter().map(|(base, _)| *base).collect();
         if gone.is_empty() {

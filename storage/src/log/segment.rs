@@ -121,6 +121,13 @@ pub(crate) struct Rewritten {
     pub(crate) in_place: bool,
 }
 
+impl Rewritten {
+    /// The generation whose files have yet to take the place of those before them.
+    pub(crate) fn waiting(self) -> Option<u32> {
+        (self.generation > 0 && !self.in_place).then_some(self.generation)
+    }
+}
+
 /// Tells the files that a segment had when somebody looked from those that compaction gave it since.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
@@ -229,8 +236,8 @@ impl Segment {
     }
 
     pub(crate) fn place(&self, dir: &Path, kind: FileKind) -> FilePlace {
-        let Rewritten { generation, in_place, .. } = self.rewritten;
-        let cleaned = (generation > 0 && !in_place).then(|| cleaned_path(dir, self.base_offset, kind, generation));
+        let waiting = self.rewritten.waiting();
+        let cleaned = waiting.map(|generation| cleaned_path(dir, self.base_offset, kind, generation));
         FilePlace { cleaned, path: file_path(dir, self.base_offset, kind) }
     }
 

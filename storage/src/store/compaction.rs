@@ -135,7 +135,7 @@ impl Inner {
             let held = log.borrow();
             let Some(cleanable) = held.cleanable(now) else { continue };
             max_dirty_ratio = max_dirty_ratio.max(cleanable.dirty_ratio);
-            let is_due = held.due_for_compaction(now).is_some();
+            let is_due = held.is_worth_compacting(&cleanable);
             let is_left_alone = tried.contains(group) || self.compactor.uncleanable.borrow().contains(group);
             let is_dirtier = found.as_ref().is_none_or(|(_, best)| cleanable.dirty_ratio > best.dirty_ratio);
             if is_due && !is_left_alone && is_dirtier {

@@ -41,10 +41,9 @@ impl PartitionLog {
         })
     }
 
-    /// Whether it is worth compacting now, and what.
-    pub(crate) fn due_for_compaction(&self, now: TimestampMs) -> Option<Cleanable> {
-        let cleanable = self.cleanable(now)?;
-        (cleanable.overdue || cleanable.dirty_ratio > self.config.min_cleanable_dirty_ratio).then_some(cleanable)
+    /// Whether what could be compacted is worth it now.
+    pub(crate) fn is_worth_compacting(&self, cleanable: &Cleanable) -> bool {
+        cleanable.overdue || cleanable.dirty_ratio > self.config.min_cleanable_dirty_ratio
     }
 
     fn is_too_young(&self, segment: &Segment, now: TimestampMs) -> bool {

@@ -46,14 +46,14 @@ impl Swaps {
 impl PartitionLog {
     /// What a checkpoint that encodes the log now makes final.
     pub(crate) fn swaps(&self) -> Swaps {
-        let waiting = self.segments.iter().filter(|segment| is_waiting(segment));
-        let segments = waiting.map(|segment| (segment.base_offset, segment.rewritten.generation)).collect();
+        let waiting = |segment: &Segment| Some((segment.base_offset, segment.rewritten.waiting()?));
+        let segments = self.segments.iter().filter_map(waiting).collect();
         Swaps { segments, merged: self.compaction.merged.clone() }
     }
 
     /// Segments must not be written anew before those of the last time have their places.
     pub(crate) fn awaits_swaps(&self) -> bool {
-        self.segments.iter().any(is_waiting)
+        self.segments.iter().any(|segment| segment.rewritten.waiting().is_some())
     }
 
     /// Puts `fresh` into the place of the segments it was made from. False if those are no longer there as they were.
@@ -95,10 +95,6 @@ impl PartitionLog {
     }
 }
 
-fn is_waiting(segment: &Segment) -> bool {
-    segment.rewritten.generation > 0 && !segment.rewritten.in_place
-}
-
 /// Gives compacted segments their names. A checkpoint that refers to them is durable.
 pub(crate) async fn settle_swaps(log: &LogRef, swaps: &Swaps) -> Result<(), StorageError> {
     let gate = log.borrow().writing.clone();
@@ -135,7 +131,7 @@ pub(crate) async fn settle_swaps(log: &LogRef, swaps: &Swaps) -> Result<(), Stor
 
 impl PartitionLog {
     fn awaits(&self, base: KafkaOffset, generation: u32) -> bool {
-        let as_then = |segment: &Segment| segment.rewritten.generation == generation && !segment.rewritten.in_place;
+        let as_then = |segment: &Segment| segment.rewritten.waiting() == Some(generation);
         !self.disk_state.removed && self.segment_at(base).is_some_and(as_then)
     }
 
