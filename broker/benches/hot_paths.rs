@@ -7,7 +7,7 @@
 
 use std::future::ready;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc as answers};
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,8 @@ use futures::StreamExt as _;
 use futures::channel::mpsc as questions;
 use futures::stream::FuturesUnordered;
 use thalweg_broker::config::Config;
-use thalweg_broker::metrics::Metrics;
 use thalweg_broker::preflight;
-use thalweg_broker::reactor::{Admission, Core, CoreId, Shared, start_with};
+use thalweg_broker::reactor::{Core, CoreId, Shared, start_with};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -76,16 +75,7 @@ fn mesh_hop(criterion: &mut Criterion) {
     preflight::check_kernel().unwrap();
     preflight::raise_limits(config.cores).unwrap();
     let identity = preflight::claim_directories(&config).unwrap();
-    let shared = Arc::new(Shared {
-        cores: config.cores,
-        cluster_id: identity.cluster_id.clone(),
-        metrics: Metrics::new(config.cores),
-        ready: AtomicBool::new(false),
-        stopping: AtomicBool::new(false),
-        drained_cores: AtomicUsize::new(0),
-        admission: Admission::new(config.cores),
-        config,
-    });
+    let shared = Arc::new(Shared::new(config, identity.cluster_id.clone()));
     let (asking, mut asked) = questions::unbounded::<Question>();
     let guest = move |core: Rc<Core>| {
         let serve = async move {

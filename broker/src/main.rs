@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use thalweg_broker::config::{Config, Loaded};
-use thalweg_broker::metrics::Metrics;
-use thalweg_broker::reactor::{self, Admission, Shared};
+use thalweg_broker::reactor::{self, Shared};
 use thalweg_broker::{admin, net, preflight};
 
 #[global_allocator]
@@ -64,16 +63,7 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     config.adopt_ports(&listeners);
     let admin_listener =
         config.admin_listener.as_ref().map(|address| net::bind(&address.to_string(), "thalweg.admin.listener"));
-    let shared = Arc::new(Shared {
-        cores: config.cores,
-        cluster_id: identity.cluster_id.clone(),
-        metrics: Metrics::new(config.cores),
-        ready: AtomicBool::new(false),
-        stopping: AtomicBool::new(false),
-        drained_cores: AtomicUsize::new(0),
-        admission: Admission::new(config.cores),
-        config,
-    });
+    let shared = Arc::new(Shared::new(config, identity.cluster_id.clone()));
     if let Some(listener) = admin_listener {
         admin::start(Arc::clone(&shared), listener?).map_err(|error| format!("the admin listener: {error}"))?;
     }

@@ -95,6 +95,20 @@ impl Admission {
 }
 
 impl Shared {
+    /// As a node begins: nothing is served yet.
+    pub fn new(config: Config, cluster_id: String) -> Self {
+        Self {
+            cores: config.cores,
+            cluster_id,
+            metrics: Metrics::new(config.cores),
+            ready: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            drained_cores: AtomicUsize::new(0),
+            admission: Admission::new(config.cores),
+            config,
+        }
+    }
+
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
