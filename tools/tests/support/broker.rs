@@ -3,14 +3,15 @@
 //! `THALWEG_TEST_BOOTSTRAP=HOST:PORT` has the tests talk to a broker that runs already, Apache Kafka for example.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::program;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Below the range from which Linux takes ports for clients, and away from that of the broker's own tests.
@@ -49,7 +50,7 @@ impl Broker {
         if let Ok(bootstrap) = std::env::var("THALWEG_TEST_BOOTSTRAP") {
             return Self { bootstrap, process: None };
         }
-        let binary = binary();
+        let binary = program::thalwegd(env!("CARGO_BIN_EXE_thalweg"));
         let [port, admin] = free_ports();
         let bootstrap = format!("127.0.0.1:{port}");
         // On the target directory's file system, because the system's temporary directory may know no direct I/O.
@@ -83,7 +84,7 @@ impl Broker {
 impl Process {
     fn wait_ready(&mut self, admin: u16) {
         let deadline = Instant::now() + READY_WITHIN;
-        while !is_ready(admin) {
+        while !program::is_ready(&format!("127.0.0.1:{admin}")) {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "thalwegd is not ready ({ended:?}):\n{}", self.log());
             thread::sleep(Duration::from_millis(10));
@@ -103,43 +104,6 @@ impl Drop for Process {
             eprintln!("thalwegd's log:\n{}", self.log());
         }
     }
-}
-
-fn is_ready(admin: u16) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", admin))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-}
-
-/// `thalwegd` as its sources are now, from the folder that `thalweg` was built into: cargo gives a package's tests the
-/// path of its own programs only, and does not build another's.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_thalweg")).parent().unwrap();
-        build(folder);
-        folder.join("thalwegd")
-    })
-}
-
-/// Asks for a test of the broker's, since its program comes with it, and of the whole workspace, since that is how most
-/// run this test: features are then resolved alike, and what cargo has built already is not built again.
-fn build(folder: &Path) {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
-    cargo.args(["test", "--quiet", "--workspace", "--test", "tidy", "--no-run"]);
-    match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => &mut cargo,
-        Some(profile) => cargo.args(["--profile", profile]),
-    };
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", folder.parent().unwrap());
-    let status = cargo.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
-    assert!(status.success(), "thalwegd could not be built ({status}): run {cargo:?} and see why");
 }
 
 fn free_ports() -> [u16; 2] {

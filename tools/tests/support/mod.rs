@@ -2,6 +2,7 @@
 
 mod broker;
 mod command;
+mod program;
 
 pub(crate) use broker::{Broker, broker, unique};
 pub(crate) use command::{Outcome, thalweg, thalweg_with_input};

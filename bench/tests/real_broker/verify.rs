@@ -1,15 +1,11 @@
 //! `thalweg-bench verify` against a broker that is killed and keeps its word, and against brokers that do not.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod harness;
-
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use harness::{Broker, Fault, Outcome, Proxy, Running, free_ports, start};
+use crate::harness::{Broker, Fault, Outcome, Proxy, Running, free_ports, start};
 
 const COMMON: [&str; 11] =
     ["verify", "--topic", "t", "--partitions", "3", "--size", "150", "--read-every-s", "0.3", "--json", "--keys"];

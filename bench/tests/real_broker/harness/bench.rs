@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::BENCH;
+
 /// No run of these tests has a reason to take this long.
 const TIME_MAX: Duration = Duration::from_secs(240);
 
@@ -22,7 +24,7 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) fn start(arguments: &[&str]) -> Running {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_thalweg-bench"))
+    let mut child = Command::new(BENCH)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,15 +1,12 @@
 //! `thalweg-bench compare` with a real broker of ours: what it starts, keeps and cleans up.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{BENCH, thalwegd};
+use crate::BENCH;
+use crate::program::thalwegd;
 
 /// For everything that a test waits for.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -85,7 +82,7 @@ fn text(bytes: &[u8]) -> String {
 fn phases_are_measured_kept_and_made_into_tables() {
     let run = Run::new();
     let args = ["start", "idle", "throughput", "--warm-records", "1000"];
-    let done = wait(run.start(thalwegd(), &args));
+    let done = wait(run.start(thalwegd(BENCH), &args));
     let (out, err) = (text(&done.stdout), text(&done.stderr));
     assert!(done.status.success(), "{err}");
     assert!(run.rows("start")[0]["metrics"]["ready_ms"].as_f64().unwrap() > 0.0, "{err}");
@@ -110,7 +107,7 @@ fn a_broker_that_dies_is_told_with_the_end_of_its_log_and_the_rest_is_kept() {
     let run = Run::new();
     let dies = run.path("dies.sh");
     // It becomes the broker, and something kills it in the middle of `idle`.
-    let script = format!("#!/bin/sh\n(sleep 3; kill -9 $$) &\nexec '{}' \"$@\"\n", thalwegd().display());
+    let script = format!("#!/bin/sh\n(sleep 3; kill -9 $$) &\nexec '{}' \"$@\"\n", thalwegd(BENCH).display());
     std::fs::write(&dies, script).unwrap();
     std::fs::set_permissions(&dies, std::fs::Permissions::from_mode(0o755)).unwrap();
     let done = wait(run.start(&dies, &["start", "idle", "--idle", "4"]));
@@ -126,7 +123,7 @@ fn a_broker_that_dies_is_told_with_the_end_of_its_log_and_the_rest_is_kept() {
 #[test]
 fn asked_to_stop_it_leaves_nothing_behind() {
     let run = Run::new();
-    let child = run.start(thalwegd(), &["start", "idle", "--idle", "600"]);
+    let child = run.start(thalwegd(BENCH), &["start", "idle", "--idle", "600"]);
     let deadline = Instant::now() + LIMIT;
     while run.rows("start").is_empty() {
         assert!(Instant::now() < deadline, "{:?}", run.lines());

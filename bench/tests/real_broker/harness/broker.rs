@@ -1,14 +1,13 @@
 //! One `thalwegd` process of a test's own. It speaks over the network only, as any other broker would.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::{BENCH, program};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Below the range from which Linux takes ports for clients, and away from those of other packages' tests.
@@ -75,7 +74,7 @@ impl Broker {
             "thalweg.wal.files.max=3".to_owned(),
             "thalweg.wal.block.bytes=65536".to_owned(),
         ];
-        let child = Command::new(binary())
+        let child = Command::new(program::thalwegd(BENCH))
             .args(overrides.iter().flat_map(|property| ["--override", property]))
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
@@ -85,7 +84,7 @@ impl Broker {
             .unwrap();
         self.child = Some(child);
         let deadline = Instant::now() + READY_WITHIN;
-        while !is_ready(&self.admin) {
+        while !program::is_ready(&self.admin) {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
             assert!(ended.is_none() && Instant::now() < deadline, "thalwegd is not ready ({ended:?}):\n{}", self.log());
             thread::sleep(Duration::from_millis(10));
@@ -104,43 +103,6 @@ impl Drop for Broker {
             eprintln!("thalwegd's log:\n{}", self.log());
         }
     }
-}
-
-fn is_ready(admin: &str) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(admin)?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-}
-
-/// `thalwegd` as its sources are now, from the folder that `thalweg-bench` was built into: cargo gives a package's tests
-/// the path of its own programs only, and does not build another's.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_thalweg-bench")).parent().unwrap();
-        build(folder);
-        folder.join("thalwegd")
-    })
-}
-
-/// Asks for a test of the broker's, since its program comes with it, and of the whole workspace, since that is how most
-/// run this test: features are then resolved alike, and what cargo has built already is not built again.
-fn build(folder: &Path) {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
-    cargo.args(["test", "--quiet", "--workspace", "--test", "tidy", "--no-run"]);
-    match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => &mut cargo,
-        Some(profile) => cargo.args(["--profile", profile]),
-    };
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", folder.parent().unwrap());
-    let status = cargo.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
-    assert!(status.success(), "thalwegd could not be built ({status}): run {cargo:?} and see why");
 }
 
 /// Ports of 127.0.0.1 that nothing listens on now.
