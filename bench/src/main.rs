@@ -4,6 +4,7 @@
 
 mod client;
 mod compare;
+mod host;
 mod latency;
 mod load;
 mod merge;

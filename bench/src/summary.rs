@@ -7,6 +7,8 @@ use clap::Args;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::result::micros;
+
 /// Nothing measured here takes longer; what does counts as this much.
 const LONGEST_NS: u64 = 600_000_000_000;
 
@@ -56,11 +58,6 @@ impl Timings {
             max_us: micros(self.0.max()),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "ten minutes in nanoseconds are far below 2^53")]
-fn micros(nanoseconds: u64) -> f64 {
-    (nanoseconds as f64 / 100.0).round() / 10.0
 }
 
 /// One measurement; all durations in microseconds.

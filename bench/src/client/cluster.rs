@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
+use thalweg_protocol::messages::metadata_response::MetadataResponseBroker;
 use thalweg_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use thalweg_protocol::{ErrorCode, StrBytes};
 
@@ -35,7 +36,12 @@ pub(crate) fn single_leader(answer: &MetadataResponse) -> Result<(i32, String)> 
         bail!("not every partition is led by one and the same broker: this measures a single connection");
     }
     let broker = answer.brokers.iter().find(|broker| broker.node_id == leader).context("the leader is not known")?;
-    Ok((i32::try_from(topic.partitions.len())?, format!("{}:{}", broker.host.as_str(), broker.port)))
+    Ok((i32::try_from(topic.partitions.len())?, address(broker)))
+}
+
+/// `host:port`, as the broker wants to be called.
+pub(crate) fn address(broker: &MetadataResponseBroker) -> String {
+    format!("{}:{}", broker.host.as_str(), broker.port)
 }
 
 pub(crate) fn check(what: &str, code: i16) -> Result<()> {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::interrupt::Interrupt;
+use crate::host::{seconds, used_ticks};
 
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -17,17 +18,10 @@ pub(super) fn now_s() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "processor time in ticks is far below 2^53")]
-fn seconds(ticks: u64) -> f64 {
-    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
-}
-
 /// Processor time (user and system, all threads) that a process has used, in seconds.
 pub(super) fn cpu_s(pid: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
-    let mut next = || fields.next()?.parse::<u64>().ok();
-    Some(seconds(next()? + next()?))
+    used_ticks(&stat).map(seconds)
 }
 
 pub(super) fn rss_mib(pid: u32) -> Option<f64> {

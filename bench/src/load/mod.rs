@@ -6,7 +6,6 @@
 
 mod args;
 mod consume;
-mod host;
 mod moment;
 mod plan;
 mod producer;
@@ -26,13 +25,13 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 
 pub(crate) use self::args::Args;
-pub(crate) use self::host::host;
 use self::plan::SECOND_NS;
 use self::producer::Producer;
 pub(crate) use self::records::Payload;
 use self::scenario::Scenario;
 use self::shared::Shared;
 use self::topics::Cluster;
+use crate::host::host;
 use crate::report;
 use crate::report::hlog::{HlogFile, HlogWriter};
 use crate::result::{FORMAT, Role, RunResult};

@@ -11,7 +11,7 @@ use thalweg_protocol::messages::{ApiKey, CreateTopicsRequest, MetadataRequest, M
 use thalweg_protocol::{ErrorCode, StrBytes};
 
 use super::scenario::{Scenario, Topics};
-use crate::client::cluster::{check, topic_name};
+use crate::client::cluster::{address, check, topic_name};
 use crate::client::versions::Versions;
 use crate::client::wire::Connection;
 
@@ -161,7 +161,7 @@ fn describe(answer: &MetadataResponse, names: &[String]) -> Result<Cluster> {
     for leader in leaders {
         let broker = answer.brokers.iter().find(|broker| broker.node_id.0 == leader);
         let broker = broker.with_context(|| format!("the broker does not say where leader {leader} is"))?;
-        brokers.insert(leader, format!("{}:{}", broker.host.as_str(), broker.port));
+        brokers.insert(leader, address(broker));
     }
     Ok(Cluster { topics, brokers })
 }

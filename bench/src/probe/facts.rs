@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use rustix::fs::{major, minor};
 
 use super::file::Device;
+use crate::host::{seconds, used_ticks};
 
 pub(super) fn device_of(dir: &Path) -> Result<Device> {
     let seen = || -> std::io::Result<_> { Ok((dir.metadata()?.dev(), dir.canonicalize()?)) };
@@ -128,21 +129,18 @@ impl Others {
     }
 
     /// In per cent of all processors.
-    #[expect(clippy::cast_precision_loss, reason = "ticks of a measurement are far below 2^53")]
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
     pub(super) fn percent(&self) -> f64 {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let seconds = ticks_of_others().saturating_sub(self.ticks) as f64 / TICKS_S;
-        (seconds / self.at.elapsed().as_secs_f64() / cores as f64 * 1000.0).round() / 10.0
+        let busy_s = seconds(ticks_of_others().saturating_sub(self.ticks));
+        (busy_s / self.at.elapsed().as_secs_f64() / cores as f64 * 1000.0).round() / 10.0
     }
 }
-
-/// The unit in which the kernel tells times to programs.
-const TICKS_S: f64 = 100.0;
 
 fn ticks_of_others() -> u64 {
     let all = fs::read_to_string("/proc/stat").unwrap_or_default();
     let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    busy_ticks(&all).saturating_sub(own_ticks(&own))
+    busy_ticks(&all).saturating_sub(used_ticks(&own).unwrap_or(0))
 }
 
 /// User, nice, system, and stolen by the host; idle, waiting for I/O and interrupts are left out.
@@ -150,12 +148,6 @@ fn busy_ticks(stat: &str) -> u64 {
     let fields: Vec<u64> =
         stat.lines().next().unwrap_or_default().split_whitespace().skip(1).flat_map(str::parse).collect();
     [0, 1, 2, 7].iter().filter_map(|field| fields.get(*field)).sum()
-}
-
-/// User and system; the name before them may hold anything, even a bracket.
-fn own_ticks(stat: &str) -> u64 {
-    let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
-    fields.split_whitespace().skip(11).take(2).flat_map(str::parse::<u64>).sum()
 }
 
 #[cfg(test)]
@@ -226,8 +218,7 @@ mod tests {
     #[test]
     fn what_others_use_is_what_is_used_without_us() {
         assert_eq!(busy_ticks("cpu  100 20 30 4000 500 6 7 8 0 0\ncpu0 1 1 1"), 158);
-        assert_eq!(own_ticks("42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 70 5 99 99"), 75);
-        assert_eq!((busy_ticks(""), own_ticks("")), (0, 0));
+        assert_eq!(busy_ticks(""), 0);
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn result(dir: &Path, selection: Selection, device: Device, how: &Meanwhile, cel
         measured_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
         selection: selection.name().to_owned(),
         directory: dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).display().to_string(),
-        host: crate::load::host(),
+        host: crate::host::host(),
         device,
         file_bytes: how.file_bytes,
         others_pct: how.others_pct,

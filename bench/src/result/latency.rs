@@ -67,7 +67,7 @@ fn percentiles(of: &Histogram<u64>) -> Percentiles {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an hour in nanoseconds is far below 2^53")]
-fn micros(nanoseconds: u64) -> f64 {
+pub(crate) fn micros(nanoseconds: u64) -> f64 {
     (nanoseconds as f64 / 100.0).round() / 10.0
 }
 

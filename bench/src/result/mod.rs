@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::latency::{Latency, Percentiles};
+pub(crate) use self::latency::{Latency, Percentiles, micros};
 
 /// The format's name and version, first in every file.
 pub(crate) const FORMAT: &str = "thalweg-bench run 1";

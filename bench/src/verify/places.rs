@@ -8,7 +8,7 @@ use thalweg_protocol::messages::create_topics_request::CreatableTopic;
 use thalweg_protocol::messages::{CreateTopicsRequest, MetadataResponse};
 
 use crate::client::Target;
-use crate::client::cluster::{check, metadata, topic_name};
+use crate::client::cluster::{address, check, metadata, topic_name};
 use crate::client::wire::Connection;
 
 const CREATE_TOPICS_VERSION: i16 = 5;
@@ -85,15 +85,12 @@ impl Places {
         if topic.partitions.is_empty() || (topic.partitions.len() < self.leaders.len()) {
             bail!("topic {} has {} partitions of {}", self.topic, topic.partitions.len(), self.leaders.len());
         }
-        let address = |leader| {
-            let broker = answer.brokers.iter().find(|broker| broker.node_id == leader);
-            broker.map(|broker| format!("{}:{}", broker.host.as_str(), broker.port))
-        };
+        let led_at = |leader| answer.brokers.iter().find(|broker| broker.node_id == leader).map(address);
         let mut leaders = vec![None; self.leaders.len().max(topic.partitions.len())];
         for partition in &topic.partitions {
             let index = usize::try_from(partition.partition_index).context("a partition with a negative index")?;
             let place = leaders.get_mut(index).context("the broker leaves out a partition")?;
-            *place = address(partition.leader_id);
+            *place = led_at(partition.leader_id);
         }
         self.leaders = leaders;
         let without = self.leaders.iter().position(Option::is_none);
@@ -103,7 +100,7 @@ impl Places {
     fn ask(&mut self) -> Result<MetadataResponse> {
         let answer = metadata(&mut self.any()?, Some(&self.topic))?;
         for broker in &answer.brokers {
-            let address = format!("{}:{}", broker.host.as_str(), broker.port);
+            let address = address(broker);
             if !self.brokers.contains(&address) {
                 self.brokers.push(address);
             }

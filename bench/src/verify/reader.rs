@@ -4,25 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use thalweg_protocol::ErrorCode;
 use thalweg_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use thalweg_protocol::messages::fetch_response::PartitionData;
-use thalweg_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use thalweg_protocol::messages::{BrokerId, FetchRequest, ListOffsetsRequest};
+use thalweg_protocol::messages::{BrokerId, FetchRequest};
 use thalweg_protocol::records::{BatchView, batches};
+use uuid::Uuid;
 
 use super::check::Pass;
 use super::places::Places;
 use super::record::{Format, Name, Unreadable};
 use super::shared::{Backoff, Shared};
-use crate::client::cluster::{check, error_name, topic_name};
+use crate::client::cluster::{error_name, topic_name};
+use crate::client::fetch::{FetchedTopic, Moment, list_offsets};
 use crate::client::wire::Connection;
 
 /// The last version with topics by name; every Kafka from 2.7 on serves it.
 const FETCH_VERSION: i16 = 12;
-/// Served by every Kafka from 2.4 on.
-const LIST_OFFSETS_VERSION: i16 = 5;
 const PARTITION_BYTES: i32 = 1 << 20;
 const ANSWER_BYTES: i32 = 16 << 20;
 /// What a batch may become when it is decompressed.
@@ -284,12 +283,13 @@ const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
 fn end_of(places: &Places, partition: usize) -> Result<i64> {
     let leader = places.leader(partition).context("no leader is known")?;
-    let wanted = ListOffsetsPartition::default().with_partition_index(i32::try_from(partition)?).with_timestamp(-1);
-    let topic = ListOffsetsTopic::default().with_name(topic_name(places.topic())).with_partitions(vec![wanted]);
-    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
-    let answer = Connection::open(leader, ANSWER_WITHIN)?.call(&request, LIST_OFFSETS_VERSION)?;
-    let answered = answer.topics.first().and_then(|topic| topic.partitions.first());
-    let answered = answered.context("the broker's answer names no partition")?;
-    check(&format!("the end of partition {partition}"), answered.error_code)?;
-    Ok(answered.offset)
+    let mut connection = Connection::open(leader, ANSWER_WITHIN)?;
+    let topic = FetchedTopic { name: topic_name(places.topic()), id: Uuid::nil() };
+    let asked = [(0, i32::try_from(partition)?)];
+    let ends = list_offsets(&mut connection, &[topic], &asked, Moment::Latest { read_committed: false })?;
+    let (_, end) = ends.into_iter().next().context("the broker's answer names no partition")?;
+    end.map_err(|code| {
+        let error = error_name(code).unwrap_or_default();
+        anyhow!("the end of partition {partition}: the broker answered {error}")
+    })
 }

@@ -40,7 +40,7 @@ impl Lane {
         if due.is_empty() {
             return Ok(());
         }
-        let Ok(cluster) = Cluster::prepare(&self.shared.scenario) else {
+        let Ok(cluster) = Cluster::find(&self.shared.scenario, &self.shared.scenario.bootstrap) else {
             // Brokers that are in the middle of an election. How long that takes is what the run shows.
             due.into_iter().for_each(|(partition, offset)| self.moved.add(partition, offset));
             return Ok(());

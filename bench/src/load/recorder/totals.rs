@@ -11,7 +11,7 @@ use super::meter::Held;
 use super::{Progress, latencies};
 use crate::load::plan::{Plan, SECOND_NS};
 use crate::report::hlog::{HlogFile, HlogWriter};
-use crate::result::{Flow, Latency, Role, Second, Step};
+use crate::result::{Flow, Latency, Role, Second, Step, micros};
 
 pub(super) struct Totals {
     plan: Arc<Plan>,
@@ -136,9 +136,7 @@ fn tell(plan: &Plan, steps: &mut [StepTally], second: u64) -> Option<Second> {
     last
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn told(at_s: i64, of: Option<&OpenSecond>) -> Second {
-    let micros = |nanoseconds: u64| (nanoseconds as f64 / 100.0).round() / 10.0;
     let at = |quantile| of.map_or(0.0, |of| micros(of.latency.value_at_quantile(quantile)));
     Second {
         at_s,

@@ -1,7 +1,7 @@
 //! A broker that leads every partition of every topic, and does what real ones seldom do on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,17 +11,16 @@ use clap::Parser as _;
 use thalweg_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
 };
-use thalweg_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey};
+use thalweg_protocol::messages::api_versions_response::FinalizedFeatureKey;
 use thalweg_protocol::messages::create_topics_response::CreatableTopicResult;
 use thalweg_protocol::messages::find_coordinator_response::Coordinator;
-use thalweg_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use thalweg_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use thalweg_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use thalweg_protocol::messages::*;
 use thalweg_protocol::records::{BatchHeader, batches, increment_sequence};
 use thalweg_protocol::{ErrorCode, StrBytes, decode_request, encode_response, parse_head};
 
+use super::speech::{api_versions, broker, read, talk_garbage};
 use crate::load::{Args, measure};
 use crate::result::RunResult;
 
@@ -182,7 +181,7 @@ impl Serving {
                 ErrorCode::None
             }
             Deed::Garbage => {
-                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                talk_garbage(stream);
                 return None;
             }
             Deed::Close => return None,
@@ -261,21 +260,14 @@ impl Serving {
                 (ApiKey::EndTxn, 0, end),
             ]);
         }
-        let served = served.into_iter().map(|(api, min, max)| {
-            ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
-        });
         let level = if v2 { 2 } else { 1 };
         let feature = FinalizedFeatureKey::default()
             .with_name(StrBytes::from_static_str("transaction.version"))
             .with_max_version_level(level);
-        ApiVersionsResponse::default().with_api_keys(served.collect()).with_finalized_features(vec![feature])
+        api_versions(&served).with_finalized_features(vec![feature])
     }
 
     fn metadata(&self, request: &MetadataRequest) -> MetadataResponse {
-        let broker = MetadataResponseBroker::default()
-            .with_node_id(BrokerId(1))
-            .with_host(StrBytes::from_static_str("127.0.0.1"))
-            .with_port(self.port);
         let partition =
             |index| MetadataResponsePartition::default().with_partition_index(index).with_leader_id(BrokerId(1));
         let topics = request.topics.as_ref().unwrap().iter().map(|asked| {
@@ -292,7 +284,7 @@ impl Serving {
                 .with_error_code(code.code())
                 .with_partitions((0..count).map(partition).collect())
         });
-        MetadataResponse::default().with_brokers(vec![broker]).with_topics(topics.collect())
+        MetadataResponse::default().with_brokers(vec![broker(1, self.port)]).with_topics(topics.collect())
     }
 
     fn create(&self, request: CreateTopicsRequest) -> CreateTopicsResponse {
@@ -345,12 +337,4 @@ impl Serving {
         }
         EndTxnResponse::default().with_producer_id(ProducerId(7)).with_producer_epoch(state.epoch)
     }
-}
-
-fn read(stream: &mut TcpStream) -> Option<Bytes> {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix).ok()?;
-    let mut frame = vec![0; u32::from_be_bytes(prefix) as usize];
-    stream.read_exact(&mut frame).ok()?;
-    Some(frame.into())
 }

@@ -4,6 +4,7 @@
 
 mod broker;
 mod idempotence;
+pub(super) mod speech;
 mod traffic;
 
 use std::time::{Duration, Instant};

@@ -1,34 +1,39 @@
 //! Brokers with their logs in memory, which they share: they keep fetch sessions as strictly as a broker may.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use thalweg_protocol::messages::api_versions_response::ApiVersion;
 use thalweg_protocol::messages::fetch_response::PartitionData;
 use thalweg_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
-use thalweg_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use thalweg_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use thalweg_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use thalweg_protocol::messages::{
-    ApiKey, ApiVersionsResponse, BrokerId, FetchRequest, ListOffsetsRequest, ListOffsetsResponse, MetadataResponse,
-    ProduceRequest, ProduceResponse,
+    ApiKey, BrokerId, FetchRequest, ListOffsetsRequest, ListOffsetsResponse, MetadataResponse, ProduceRequest,
+    ProduceResponse,
 };
 use thalweg_protocol::records::{BatchView, stamp};
 use thalweg_protocol::{
-    ErrorCode, FetchBody, FetchLayout, FetchPartition, FetchTopic, KafkaOffset, LeaderEpoch, StrBytes, decode_request,
+    ErrorCode, FetchBody, FetchLayout, FetchPartition, FetchTopic, KafkaOffset, LeaderEpoch, decode_request,
     encode_response, parse_head,
 };
 use uuid::Uuid;
 
 use crate::client::cluster::topic_name;
+use crate::load::tests::speech::{api_versions, broker, read, talk_garbage};
 
 pub(super) const PARTITIONS: i32 = 3;
 const TOPIC: Uuid = Uuid::from_u128(7);
+const SERVED: [(ApiKey, i16, i16); 5] = [
+    (ApiKey::Produce, 3, 12),
+    (ApiKey::Fetch, 4, 17),
+    (ApiKey::ListOffsets, 1, 10),
+    (ApiKey::Metadata, 0, 13),
+    (ApiKey::ApiVersions, 0, 3),
+];
 
 /// What a broker does with a Fetch.
 pub(super) enum Deed {
@@ -135,7 +140,7 @@ impl Serving {
             let head = parse_head(&mut frame).unwrap();
             let (id, version) = (head.correlation_id, head.api_version);
             let answer = match ApiKey::try_from(head.api_key).unwrap() {
-                ApiKey::ApiVersions => encode_response(id, version, &api_versions()).unwrap(),
+                ApiKey::ApiVersions => encode_response(id, version, &api_versions(&SERVED)).unwrap(),
                 ApiKey::Metadata => encode_response(id, version, &self.metadata()).unwrap(),
                 ApiKey::Produce => {
                     let request = decode_request(&mut frame, version).unwrap();
@@ -151,7 +156,7 @@ impl Serving {
                         Deed::Serve => {}
                         Deed::Hang(time) => std::thread::sleep(time),
                         Deed::Garbage => {
-                            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                            talk_garbage(&mut stream);
                             return;
                         }
                         Deed::Close => return,
@@ -172,10 +177,7 @@ impl Serving {
 
     fn metadata(&self) -> MetadataResponse {
         let state = self.state();
-        let brokers = state.ports.iter().zip(1..).map(|(port, id)| {
-            let broker = MetadataResponseBroker::default().with_node_id(BrokerId(id)).with_port(*port);
-            broker.with_host(StrBytes::from_static_str("127.0.0.1"))
-        });
+        let brokers = state.ports.iter().zip(1..).map(|(port, id)| broker(id, *port));
         let partitions = state.logs.keys().map(|index| {
             let leader = BrokerId(leader(&state, *index));
             MetadataResponsePartition::default().with_partition_index(*index).with_leader_id(leader)
@@ -282,26 +284,4 @@ fn answer(state: &mut State, broker: i32, index: i32, from: i64) -> Option<Fetch
     let data = data.with_high_watermark(log.end).with_last_stable_offset(log.end).with_log_start_offset(log.start);
     let records = log.read(from);
     (!records.is_empty()).then_some(FetchPartition { data, records })
-}
-
-fn read(stream: &mut TcpStream) -> Option<Bytes> {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix).ok()?;
-    let mut frame = vec![0; u32::from_be_bytes(prefix) as usize];
-    stream.read_exact(&mut frame).ok()?;
-    Some(frame.into())
-}
-
-fn api_versions() -> ApiVersionsResponse {
-    let served = [
-        (ApiKey::Produce, 3, 12),
-        (ApiKey::Fetch, 4, 17),
-        (ApiKey::ListOffsets, 1, 10),
-        (ApiKey::Metadata, 0, 13),
-        (ApiKey::ApiVersions, 0, 3),
-    ];
-    let served = served.map(|(api, min, max)| {
-        ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
-    });
-    ApiVersionsResponse::default().with_api_keys(served.to_vec())
 }
