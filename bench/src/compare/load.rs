@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::meter::Usage;
 use super::plots;
 use super::results::Metrics;
-use super::scenario::Scenario;
 use super::session::Session;
+use crate::load::scenario::Scenario;
 use crate::result::{Flow, Role, RunResult};
 
 /// Beyond its warm-up and its duration, for connecting and for answers that are late.

@@ -16,10 +16,11 @@ use super::plots::Plots;
 use super::process::Tool;
 use super::programs::Programs;
 use super::results::{Line, Metrics, Results, Row, Side};
-use super::scenario::{Consume, Produce, Scenario, Topics};
+use super::scenario::{keyed, plain};
 use super::sizes::Sizes;
 use super::systems::{Kind, Source, System};
 use crate::client::Target;
+use crate::load::scenario::{Produce, Scenario, Topics};
 use crate::result::Role;
 use crate::topic;
 
@@ -160,10 +161,9 @@ impl<'a> Session<'a> {
             bootstrap: self.broker.bootstrap.clone(),
             warmup_s: self.bench.sizes.settle_s,
             duration_s: self.bench.sizes.measure_s,
-            topics: Topics { name: self.topic(topic), create: false, config: std::collections::BTreeMap::new() },
+            topics: Topics { name: self.topic(topic), create: false, ..Topics::default() },
             produce: Some(produce),
-            tail: None,
-            catch_up: None,
+            ..Scenario::default()
         }
     }
 
@@ -204,9 +204,9 @@ impl<'a> Session<'a> {
         let records = self.bench.sizes.warm_records;
         // Not durable where a system can do without: the work is the same, and takes a fifth of the time.
         self.create_plain("warm", 6, &[])?;
-        self.fill("warm", records, &Produce::of(1024, None))?;
+        self.fill("warm", records, &plain(1024, None))?;
         self.create_plain("warm-small", 100, &[])?;
-        self.fill("warm-small", records / 3, &Produce::keyed(100, None))
+        self.fill("warm-small", records / 3, &keyed(100, None))
     }
 
     /// Writes to the device what other loads have left in memory, and gives the machine time to come to rest.
@@ -280,6 +280,3 @@ impl Watched {
         self.outcome.map(|()| (self.text, self.samples))
     }
 }
-
-/// Readers of everything, one of them.
-pub(super) const ONE_READER: Option<Consume> = Some(Consume { consumers: 1 });

@@ -11,7 +11,7 @@ mod plan;
 mod producer;
 mod recorder;
 mod records;
-mod scenario;
+pub(crate) mod scenario;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -3,17 +3,17 @@
 use anyhow::Result;
 
 use super::tail;
-use crate::compare::scenario::Produce;
-use crate::compare::session::{ONE_READER, Session};
+use crate::compare::scenario::{one_reader, plain};
+use crate::compare::session::Session;
 use crate::result::Role;
 
 pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
     session.warm_up()?;
     session.create("catch-up", 6, &[])?;
     let (mib, rate) = (session.bench.sizes.catch_up_mib, session.bench.sizes.tail_rate);
-    session.fill("catch-up", mib * 1024, &Produce::of(1024, None))?;
-    let mut scenario = session.scenario("catch-up", "catch-up", Produce::of(1024, Some(rate)));
-    (scenario.tail, scenario.catch_up) = (ONE_READER, ONE_READER);
+    session.fill("catch-up", mib * 1024, &plain(1024, None))?;
+    let mut scenario = session.scenario("catch-up", "catch-up", plain(1024, Some(rate)));
+    (scenario.tail, scenario.catch_up) = (Some(one_reader()), Some(one_reader()));
     let done = session.load(&scenario)?;
     let mut metrics = done.throughput(Role::CatchUp, "read_");
     metrics.extend(tail::metrics(&done));

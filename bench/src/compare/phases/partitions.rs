@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use super::latency;
 use crate::compare::meter::rss_mib;
 use crate::compare::results::{Metrics, Side};
-use crate::compare::scenario::Produce;
+use crate::compare::scenario::keyed;
 use crate::compare::session::Session;
 use crate::result::Role;
 
@@ -25,7 +25,7 @@ fn step(session: &mut Session<'_>, count: u64, is_base: bool) -> Result<()> {
     let topic = format!("partitions-{count}");
     let created = session.create(&topic, count, &[])?;
     let rate = session.bench.sizes.partitions_rate;
-    let scenario = session.scenario(&topic, &topic, Produce::keyed(100, Some(rate)));
+    let scenario = session.scenario(&topic, &topic, keyed(100, Some(rate)));
     let done = session.load(&scenario)?;
     let mut metrics: Metrics = vec![("create_ms".to_owned(), created.as_secs_f64() * 1000.0)];
     metrics.extend(done.latency(Role::Produce, "latency", ""));

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::throughput;
 use crate::compare::results::Metrics;
-use crate::compare::scenario::Produce;
+use crate::compare::scenario::plain;
 use crate::compare::session::Session;
 use crate::compare::systems::Kind;
 use crate::result::Role;
@@ -15,7 +15,7 @@ pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
     session.warm_up()?;
     session.create("rates", 6, &[])?;
     for (case, rate) in cases(session)? {
-        let scenario = session.scenario("rates", "rates", Produce::of(1024, Some(rate)));
+        let scenario = session.scenario("rates", "rates", plain(1024, Some(rate)));
         let done = session.load(&scenario)?;
         #[expect(clippy::cast_precision_loss, reason = "a rate")]
         let mut metrics: Metrics = vec![("offered_s".to_owned(), rate as f64)];

@@ -10,7 +10,7 @@ use crate::compare::admin::await_acknowledged;
 use crate::compare::load;
 use crate::compare::meter::now_s;
 use crate::compare::process::Process;
-use crate::compare::scenario::Produce;
+use crate::compare::scenario::plain;
 use crate::compare::session::Session;
 
 const UNDER_LOAD: Duration = Duration::from_secs(3);
@@ -21,12 +21,12 @@ const RATE: u64 = 10_000;
 pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
     let mib = session.bench.sizes.recovery_mib;
     session.create("recovery", 6, &[])?;
-    session.fill("recovery", mib * 1024, &Produce::of(1024, None))?;
+    session.fill("recovery", mib * 1024, &plain(1024, None))?;
     session.restart()?;
     row(session, "start with data", &format!("{mib} MiB in 6 partitions, after SIGTERM"))?;
 
     let scenario = {
-        let mut scenario = session.scenario("recovery", "recovery", Produce::of(1024, Some(RATE)));
+        let mut scenario = session.scenario("recovery", "recovery", plain(1024, Some(RATE)));
         scenario.duration_s = 60;
         scenario
     };

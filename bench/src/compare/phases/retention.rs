@@ -11,7 +11,7 @@ use super::{Phase, left_out};
 use crate::compare::admin::{records, set_topic_config};
 use crate::compare::process::output;
 use crate::compare::results::{Line, Metrics};
-use crate::compare::scenario::Produce;
+use crate::compare::scenario::plain;
 use crate::compare::session::{Bench, Scratch, Session};
 use crate::compare::systems::System;
 use crate::result::Role;
@@ -67,7 +67,7 @@ fn measure(session: &mut Session<'_>, disk: &Disk) -> Result<()> {
     let records = records.context("the broker does not say how many records it holds")?;
     let keep = records.unsigned_abs() * RECORD_BYTES / PARTITIONS;
     set_topic_config(&session.broker.bootstrap, &session.topic(topic), "retention.bytes", &keep.to_string())?;
-    let mut scenario = session.scenario("retention", topic, Produce::of(1024, Some(RATE)));
+    let mut scenario = session.scenario("retention", topic, plain(1024, Some(RATE)));
     scenario.duration_s = session.bench.sizes.retention_s;
     let done = session.load(&scenario)?;
     let mut metrics: Metrics = done.throughput(Role::Produce, "");
@@ -88,7 +88,7 @@ fn fill(session: &mut Session<'_>, topic: &str, disk: &Disk) -> Result<()> {
             used if used >= FILLED_PCT - 15.0 => Some(2 * RATE),
             _ => None,
         };
-        session.write_for(topic, &Produce::of(1024, rate), 1)?;
+        session.write_for(topic, &plain(1024, rate), 1)?;
         ensure!(Instant::now() < deadline, "the file system is not four fifths full after {} s", FILL_LIMIT.as_secs());
     }
 }

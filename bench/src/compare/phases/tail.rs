@@ -4,16 +4,16 @@ use anyhow::Result;
 
 use crate::compare::load::Measured;
 use crate::compare::results::Metrics;
-use crate::compare::scenario::Produce;
-use crate::compare::session::{ONE_READER, Session};
+use crate::compare::scenario::{one_reader, plain};
+use crate::compare::session::Session;
 use crate::result::Role;
 
 pub(super) fn run(session: &mut Session<'_>) -> Result<()> {
     session.warm_up()?;
     session.create("tail", 6, &[])?;
     let rate = session.bench.sizes.tail_rate;
-    let mut scenario = session.scenario("tail", "tail", Produce::of(1024, Some(rate)));
-    scenario.tail = ONE_READER;
+    let mut scenario = session.scenario("tail", "tail", plain(1024, Some(rate)));
+    scenario.tail = Some(one_reader());
     let done = session.load(&scenario)?;
     session.row("tail", &format!("1 KiB, 6 partitions, acks=all, {rate} records/s"), metrics(&done))
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::compare::load::Measured;
 use crate::compare::results::Metrics;
-use crate::compare::scenario::Produce;
+use crate::compare::scenario::plain;
 use crate::compare::session::Session;
 use crate::result::Role;
 
@@ -40,10 +40,10 @@ fn largest_1k(session: &mut Session<'_>) -> Result<f64> {
     Ok(maximum)
 }
 
-fn closed_loop(session: &mut Session<'_>, topic: &str, size: u64) -> Result<Measured> {
+fn closed_loop(session: &mut Session<'_>, topic: &str, size: u32) -> Result<Measured> {
     session.warm_up()?;
     session.create(topic, 6, &[])?;
-    let scenario = session.scenario(&format!("throughput-{size}"), topic, Produce::of(size, None));
+    let scenario = session.scenario(&format!("throughput-{size}"), topic, plain(size, None));
     session.load(&scenario)
 }
 

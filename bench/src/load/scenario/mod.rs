@@ -134,7 +134,7 @@ impl Scenario {
         Ok(scenario)
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         /// Tells a name that is given from one that is not.
         #[derive(Deserialize)]
         struct Named {
