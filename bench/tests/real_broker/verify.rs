@@ -94,7 +94,7 @@ fn found(fault: Fault, more: &[&str], kinds: &[&str]) {
 fn a_broker_that_breaks_its_word_is_found() {
     found(Fault::Nothing, &[], &[]);
     found(Fault::Drop, &[], &["lost"]);
-    found(Fault::Drop, &["--idempotent"], &["sequence_refused"]);
+    found(Fault::Drop, &["--idempotent"], &["lost", "sequence_refused"]);
     found(Fault::Repeat, &[], &["duplicate"]);
     found(Fault::Reverse, &[], &["reordered", "moved"]);
     found(Fault::Damage, &[], &["damaged"]);

@@ -20,6 +20,8 @@ impl Promise {
 pub(crate) struct Ledger {
     /// By base offset; none reaches into the next.
     promises: BTreeMap<i64, Promise>,
+    /// Made for offsets that were promised to others before. They are promises all the same.
+    contested: Vec<(i64, Promise)>,
     /// Acknowledged without an offset: a broker that knows a batch again may not know any more where it is.
     floating: Vec<Promise>,
     /// The offset behind the last one that was acknowledged.
@@ -30,20 +32,20 @@ impl Ledger {
     /// Notes a promise; gives back one that was made for the same offsets to another, and its offset.
     pub(crate) fn enter(&mut self, base: i64, promise: Promise) -> Option<(i64, Promise)> {
         let end = promise.end(base);
+        self.end = self.end.max(end);
         let last_below = self.promises.range_mut(..end).next_back();
         if let Some((before, made)) = last_below {
             let made_end = made.end(*before);
             if made_end > base {
+                self.contested.push((base, promise));
                 return Some((*before, *made));
             }
             if made_end == base && made.producer == promise.producer && made.first + made.count == promise.first {
                 made.count += promise.count;
-                self.end = self.end.max(end);
                 return None;
             }
         }
         self.promises.insert(base, promise);
-        self.end = self.end.max(end);
         None
     }
 
@@ -56,11 +58,11 @@ impl Ledger {
     }
 
     pub(crate) fn entries(&self) -> usize {
-        self.promises.len() + self.floating.len()
+        self.promises.len() + self.contested.len() + self.floating.len()
     }
 
     pub(crate) fn promises(&self) -> impl Iterator<Item = (i64, Promise)> {
-        self.promises.iter().map(|(base, promise)| (*base, *promise))
+        self.promises.iter().map(|(base, promise)| (*base, *promise)).chain(self.contested.iter().copied())
     }
 
     /// The promise with the highest base offset that is not above `offset`.

@@ -305,6 +305,9 @@ fn an_offset_is_acknowledged_once() {
     world.checker.acknowledge(batch(0, 15, 5), Some(28));
     assert_eq!(world.kinds(), [Kind::PromisedTwice]);
     assert!(world.only().found.contains("producer 1") && world.only().expected.contains("producer 0"));
+    // It is a promise all the same.
+    assert!(world.end().contains(&Kind::Lost));
+    assert_eq!(world.checker.violations.counts[&Kind::Lost], 5);
 }
 
 #[test]

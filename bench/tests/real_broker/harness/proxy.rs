@@ -107,24 +107,36 @@ impl State {
         let bad = matches!(self.fault, Fault::Drop | Fault::Repeat | Fault::Reverse) && self.is_due();
         let answer = match self.fault {
             Fault::Drop if bad => return Ok(self.acknowledge(request)),
-            Fault::Reverse if bad => ask(broker, &reverse(request))?,
+            Fault::Reverse if bad => ask(broker, &reverse(request.clone()))?,
             Fault::Repeat if bad => {
                 ask(broker, &request)?;
                 ask(broker, &request)?
             }
-            _ => ask(broker, &request.clone())?,
+            _ => ask(broker, &request)?,
         };
-        self.note_ends(answer.clone());
+        self.note_ends(&request, answer.clone());
         Ok(answer)
     }
 
-    fn note_ends(&self, mut answer: Bytes) {
+    fn note_ends(&self, request: &Bytes, mut answer: Bytes) {
         let version = PRODUCE_VERSION;
         ResponseHeader::decode(&mut answer, ProduceResponse::header_version(version)).unwrap();
         let answer = ProduceResponse::decode(&mut answer, version).unwrap();
+        let written = open(request.clone()).1;
+        let counts: HashMap<i32, i64> = written
+            .topic_data
+            .iter()
+            .flat_map(|topic| &topic.partition_data)
+            .map(|data| {
+                let batch = BatchView::first(data.records.as_ref().unwrap()).unwrap().header;
+                (data.index, i64::from(batch.records_count))
+            })
+            .collect();
         let mut ends = self.ends.lock().unwrap();
         for partition in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
-            ends.insert(partition.index, partition.base_offset + 1);
+            if partition.error_code == 0 {
+                ends.insert(partition.index, partition.base_offset + counts[&partition.index]);
+            }
         }
     }
 
