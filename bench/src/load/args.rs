@@ -7,7 +7,6 @@ use thalweg_protocol::records::Compression;
 
 use super::scenario::{Acks, Consume, Keys, Produce, Scenario, Size, Spread};
 
-/// Every flag is a key of the scenario's file, which wins over what stands there
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Args {
     /// The scenario; without it the flags and the defaults are the scenario

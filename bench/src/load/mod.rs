@@ -68,7 +68,7 @@ fn measure(
     let shared = Arc::new(Shared::new(scenario));
     let consumers = consume::start(&shared, &cluster)?;
     let producers = start_producers(&shared, &cluster)?;
-    await_start(shared.scenario.start_at_ms);
+    await_start(&shared);
     let began_ms = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis())?;
     if let Some(file) = hlog {
         shared.recorder.log_to(HlogWriter::new(file, &shared.scenario.name, began_ms)?);
@@ -134,10 +134,13 @@ fn start_producers(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Vec<JoinHa
 }
 
 /// Several processes that are given the same moment begin together.
-fn await_start(start_at_ms: u64) {
-    let start_at = SystemTime::UNIX_EPOCH + Duration::from_millis(start_at_ms);
-    if let Ok(wait) = start_at.duration_since(SystemTime::now()) {
-        std::thread::sleep(wait);
+fn await_start(shared: &Shared) {
+    let start_at = SystemTime::UNIX_EPOCH + Duration::from_millis(shared.scenario.start_at_ms);
+    while let Ok(wait) = start_at.duration_since(SystemTime::now())
+        && !wait.is_zero()
+        && !shared.has_failed()
+    {
+        std::thread::sleep(wait.min(Duration::from_millis(50)));
     }
 }
 

@@ -93,3 +93,30 @@ fn acks_are_written_as_a_number_or_as_a_word() {
         assert_eq!(scenario.produce.unwrap().acks, acks);
     }
 }
+
+#[test]
+fn the_readme_names_every_key() {
+    let readme = include_str!("../../../README.md");
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let produce =
+        Produce { rate: Some(1), steps: vec![1], size: Some(1), spread: Some(Spread::Key), ..Produce::default() };
+    let consume = Consume { repeat: Some(true), ..Consume::default() };
+    let scenario = Scenario { produce: Some(produce), tail: Some(consume), ..Scenario::default() };
+    let json = serde_json::to_value(&scenario).unwrap();
+    let mut all = keys(&json);
+    all.extend(["topics", "produce", "tail"].iter().flat_map(|section| keys(&json[section])));
+    assert!(all.len() > 40);
+    for key in all {
+        assert!([format!("`{key}`"), format!("`[{key}]`")].iter().any(|name| readme.contains(name)), "{key}");
+    }
+}
+
+#[test]
+fn a_run_begins_when_it_is_told_to() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let start_at_ms = u64::try_from(now).unwrap() + 300;
+    let shared = crate::load::Shared::new(Scenario { start_at_ms, ..Scenario::default() });
+    crate::load::await_start(&shared);
+    shared.begin();
+    assert!(shared.unix_ns(0) / 1_000_000 >= start_at_ms);
+}
