@@ -24,7 +24,7 @@ pub(super) fn target_dir() -> Result<PathBuf> {
     let bench = std::env::current_exe().context("cannot tell where this program lies")?;
     let profile = bench.parent().unwrap_or(Path::new("."));
     match profile.file_name().and_then(|name| name.to_str()) {
-        Some("release" | "debug") => Ok(profile.parent().unwrap_or(profile).to_owned()),
+        Some("release" | "ci" | "debug") => Ok(profile.parent().unwrap_or(profile).to_owned()),
         _ => Ok(std::env::current_dir()?.join("thalweg-bench")),
     }
 }
