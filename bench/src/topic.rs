@@ -3,15 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use thalweg_protocol::StrBytes;
-use thalweg_protocol::messages::CreateTopicsRequest;
-use thalweg_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 
 use crate::client::Target;
-use crate::client::cluster::{check, metadata, topic_name};
+use crate::client::cluster::metadata;
+use crate::client::creation::NewTopics;
 use crate::client::wire::Connection;
-
-const CREATE_TOPICS_VERSION: i16 = 5;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -43,19 +39,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 pub(crate) fn create(args: &Args) -> Result<Created> {
     let limit = Duration::from_secs(args.seconds);
     let mut connection = Connection::open(&args.target.bootstrap, limit)?;
-    let topic = CreatableTopic::default()
-        .with_name(topic_name(&args.target.topic))
-        .with_num_partitions(args.partitions)
-        .with_replication_factor(1)
-        .with_configs(args.config.iter().map(|text| config(text)).collect::<Result<_>>()?);
-    let request = CreateTopicsRequest::default()
-        .with_topics(vec![topic])
-        .with_timeout_ms(i32::try_from(limit.as_millis()).context("--seconds is too large")?);
+    let new = NewTopics {
+        partitions: args.partitions,
+        replication: 1,
+        config: args.config.iter().map(|text| config(text)).collect::<Result<_>>()?,
+        patience: limit,
+    };
     let began = Instant::now();
-    let answer = connection.call(&request, CREATE_TOPICS_VERSION)?;
-    let created = answer.topics.first().context("the broker's answer names no topic")?;
-    let message = created.error_message.as_ref().map_or("", |text| text.as_str());
-    check(&format!("topic {}", args.target.topic), created.error_code).with_context(|| message.to_owned())?;
+    new.create(&mut connection, &[args.target.topic.as_str()], false)?;
     let answered = began.elapsed();
     while !all_led(&mut connection, args)? {
         if began.elapsed() > limit {
@@ -73,9 +64,6 @@ fn all_led(connection: &mut Connection, args: &Args) -> Result<bool> {
     Ok(topic.error_code == 0 && i32::try_from(led.count())? == args.partitions)
 }
 
-fn config(text: &str) -> Result<CreatableTopicConfig> {
-    let (key, value) = text.split_once('=').with_context(|| format!("`{text}` is not key=value"))?;
-    Ok(CreatableTopicConfig::default()
-        .with_name(StrBytes::from_string(key.to_owned()))
-        .with_value(Some(StrBytes::from_string(value.to_owned()))))
+fn config(text: &str) -> Result<(&str, &str)> {
+    text.split_once('=').with_context(|| format!("`{text}` is not key=value"))
 }

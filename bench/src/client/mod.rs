@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod cluster;
+pub(crate) mod creation;
 pub(crate) mod fetch;
 pub(crate) mod versions;
 pub(crate) mod wire;

@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Milliseconds since 1970 at which to begin, so that several processes begin together
     #[arg(long)]
     start_at_ms: Option<u64>,
+    /// The run's number, the same for processes whose consumers are to count each other's records
+    #[arg(long, value_name = "NUMBER")]
+    run: Option<u32>,
     #[command(flatten)]
     topics: TopicFlags,
     #[command(flatten)]
@@ -100,8 +103,8 @@ struct ProduceFlags {
     /// none, gzip, snappy, lz4 or zstd
     #[arg(long, value_parser = parse_compression)]
     compression: Option<Compression>,
-    /// Which keys records have; alone, each record its own
-    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "unique")]
+    /// Which keys records have
+    #[arg(long, value_enum)]
     keys: Option<Keys>,
     /// How many keys there are (uniform, zipf)
     #[arg(long)]
@@ -185,6 +188,7 @@ impl Args {
         set(&mut scenario.duration_s, self.duration.as_ref());
         set(&mut scenario.ramp_s, self.ramp.as_ref());
         set(&mut scenario.start_at_ms, self.start_at_ms.as_ref());
+        set(&mut scenario.run, self.run.as_ref());
         self.topics.put_into(&mut scenario);
         self.consume.put_into(&mut scenario);
         let flags = self.produce.applied(scenario.produce.clone().unwrap_or_default());

@@ -15,6 +15,8 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     /// In each record's head, so that consumers tell records of this run from others.
     pub(crate) run_id: u32,
+    /// Of this process alone, whatever the run's number.
+    pub(crate) process_id: u32,
     pub(crate) recorder: Recorder,
     pub(crate) arrivals: Arrivals,
     begun: OnceLock<Begun>,
@@ -34,13 +36,15 @@ impl Shared {
     pub(crate) fn new(scenario: Scenario) -> Self {
         let plan = Arc::new(Plan::new(&scenario));
         let random = std::hash::RandomState::new().build_hasher().finish();
+        #[expect(clippy::cast_possible_truncation, reason = "any 32 bits of it")]
+        let process_id = random as u32;
         Self {
+            run_id: if scenario.run == 0 { process_id } else { scenario.run },
+            process_id,
             scenario,
             recorder: Recorder::new(Arc::clone(&plan)),
             arrivals: Arrivals::default(),
             plan,
-            #[expect(clippy::cast_possible_truncation, reason = "any 32 bits of it")]
-            run_id: random as u32,
             begun: OnceLock::new(),
             producing: AtomicBool::new(true),
             failure: Mutex::default(),

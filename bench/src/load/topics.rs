@@ -4,22 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use thalweg_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use thalweg_protocol::ErrorCode;
 use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
 use thalweg_protocol::messages::metadata_response::MetadataResponseTopic;
-use thalweg_protocol::messages::{ApiKey, CreateTopicsRequest, MetadataRequest, MetadataResponse};
-use thalweg_protocol::{ErrorCode, StrBytes};
+use thalweg_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse};
 
-use super::scenario::{Scenario, Topics};
+use super::scenario::Scenario;
 use crate::client::cluster::{address, check, topic_name};
+use crate::client::creation::NewTopics;
 use crate::client::versions::Versions;
 use crate::client::wire::Connection;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Ten thousand new partitions take a while to find their leaders.
 const CREATED_WITHIN: Duration = Duration::from_secs(120);
-/// A request for more would be above what brokers accept at once.
-const CREATED_AT_ONCE: usize = 1000;
 
 /// The topics as the brokers describe them.
 #[derive(Clone, PartialEq, Debug)]
@@ -57,9 +55,14 @@ impl Cluster {
         if !scenario.topics.create {
             bail!("topic {} does not exist, and topics.create is false", missing.join(", "));
         }
-        for some in missing.chunks(CREATED_AT_ONCE) {
-            asking.create(some, &scenario.topics)?;
-        }
+        let topics = &scenario.topics;
+        let new = NewTopics {
+            partitions: topics.partitions,
+            replication: topics.replication,
+            config: topics.config.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            patience: TIMEOUT,
+        };
+        new.create(&mut asking.connection, &missing, true)?;
         let began = Instant::now();
         loop {
             match describe(&asking.metadata(&names)?, &names) {
@@ -91,35 +94,6 @@ impl Asking {
         let request =
             MetadataRequest::default().with_topics(Some(topics.collect())).with_allow_auto_topic_creation(false);
         self.connection.call(&request, self.versions.pick(ApiKey::Metadata, 4..=13)?)
-    }
-
-    fn create(&mut self, names: &[&str], topics: &Topics) -> Result<()> {
-        let configs = topics.config.iter().map(|(key, value)| {
-            CreatableTopicConfig::default()
-                .with_name(StrBytes::from_string(key.clone()))
-                .with_value(Some(StrBytes::from_string(value.clone())))
-        });
-        let configs: Vec<_> = configs.collect();
-        let new = |name: &&str| {
-            CreatableTopic::default()
-                .with_name(topic_name(name))
-                .with_num_partitions(topics.partitions)
-                .with_replication_factor(topics.replication)
-                .with_configs(configs.clone())
-        };
-        let request = CreateTopicsRequest::default()
-            .with_topics(names.iter().map(new).collect())
-            .with_timeout_ms(i32::try_from(TIMEOUT.as_millis())?);
-        let answer = self.connection.call(&request, self.versions.pick(ApiKey::CreateTopics, 2..=7)?)?;
-        for topic in &answer.topics {
-            // Several processes may begin together: who comes second finds it there.
-            if topic.error_code != ErrorCode::TopicAlreadyExists.code() {
-                let message = topic.error_message.as_ref().map_or("", |text| text.as_str());
-                check(&format!("creating topic {}", topic.name.as_str()), topic.error_code)
-                    .with_context(|| format!("the topic cannot be created ({message})"))?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use thalweg_protocol::ErrorCode;
-use thalweg_protocol::messages::create_topics_request::CreatableTopic;
-use thalweg_protocol::messages::{CreateTopicsRequest, MetadataResponse};
+use thalweg_protocol::messages::MetadataResponse;
 
 use crate::client::Target;
 use crate::client::cluster::{address, check, metadata, topic_name};
+use crate::client::creation::NewTopics;
 use crate::client::wire::Connection;
 
-const CREATE_TOPICS_VERSION: i16 = 5;
 /// For what is asked on the side: an answer that takes longer is asked for again, from another broker if there is one.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const CREATED_WITHIN: Duration = Duration::from_secs(60);
@@ -109,14 +108,12 @@ impl Places {
     }
 
     fn create(&self, partitions: u16, replication: i16) -> Result<()> {
-        let topic = CreatableTopic::default()
-            .with_name(topic_name(&self.topic))
-            .with_num_partitions(i32::from(partitions))
-            .with_replication_factor(replication);
-        let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
-        let answer = self.any()?.call(&request, CREATE_TOPICS_VERSION)?;
-        let created = answer.topics.first().context("the broker's answer names no topic")?;
-        let message = created.error_message.as_ref().map_or("", |text| text.as_str());
-        check(&format!("creating topic {}", self.topic), created.error_code).with_context(|| message.to_owned())
+        let new = NewTopics {
+            partitions: i32::from(partitions),
+            replication,
+            config: Vec::new(),
+            patience: Duration::from_secs(30),
+        };
+        new.create(&mut self.any()?, &[self.topic.as_str()], false)
     }
 }

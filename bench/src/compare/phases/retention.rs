@@ -1,6 +1,7 @@
 //! Retention deleting from a file system that is four fifths full, while a producer goes on: a file system of a given size,
 //! in a file.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ const PARTITIONS: u64 = 4;
 const RATE: u64 = 10_000;
 const FILLED_PCT: f64 = 80.0;
 const LIMIT: Duration = Duration::from_secs(60);
+/// Of mkfs.ext4: no writing in the background once it is mounted.
+const NOTHING_LATER: &str = "lazy_itable_init=0,lazy_journal_init=0";
 const FILL_LIMIT: Duration = Duration::from_secs(900);
 /// What a record of 1 KiB takes in a log, with its lengths and its share of the batch's header.
 const RECORD_BYTES: u64 = 1036;
@@ -94,6 +97,9 @@ fn fill(session: &mut Session<'_>, topic: &str, disk: &Disk) -> Result<()> {
 }
 
 /// An ext4 in a file, mounted; gone when dropped.
+///
+/// As near to a disk as a file comes: all of it written once, so that no write allocates, and with direct I/O, so that a
+/// flush of the one does not wait for whatever the page cache holds of the other.
 struct Disk {
     mounted: PathBuf,
     _scratch: Scratch,
@@ -106,12 +112,14 @@ impl Disk {
         let scratch = Scratch(dir.clone());
         let (image, mounted) = (dir.join("image"), dir.join("mounted"));
         std::fs::create_dir_all(&mounted)?;
-        std::fs::File::create(&image)?.set_len(bench.sizes.image_mib << 20)?;
+        write_zeros(&image, bench.sizes.image_mib)?;
         let run = |command: &mut Command, what: &str| output(command, what, &dir, LIMIT, &bench.interrupt);
         // No reserve for root: full is full.
-        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image), "mkfs.ext4")?;
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0", "-E", NOTHING_LATER]).arg(&image), "mkfs.ext4")?;
         run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mounted), "mount")?;
-        Ok(Self { mounted, _scratch: scratch })
+        let disk = Self { mounted, _scratch: scratch };
+        run(Command::new("losetup").arg("--direct-io=on").arg(device_of(&disk.mounted)?), "losetup")?;
+        Ok(disk)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers of blocks")]
@@ -120,6 +128,28 @@ impl Disk {
         let used = space.f_blocks.saturating_sub(space.f_bfree);
         Ok(100.0 * used as f64 / space.f_blocks.max(1) as f64)
     }
+}
+
+/// Every block of the file allocated and written.
+fn write_zeros(image: &Path, mib: u64) -> Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let mut file = std::fs::File::create(image)?;
+    for _ in 0..mib {
+        file.write_all(&zeros).with_context(|| format!("cannot write {} MiB to {}", mib, image.display()))?;
+    }
+    Ok(file.sync_all()?)
+}
+
+/// The loop device behind a mounted directory.
+fn device_of(mounted: &Path) -> Result<String> {
+    let mounted = mounted.canonicalize()?;
+    let mounts = std::fs::read_to_string("/proc/self/mounts")?;
+    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let found = fields.into_iter().find_map(|fields| match fields.as_slice() {
+        [device, place, ..] if Path::new(place) == mounted => Some((*device).to_owned()),
+        _ => None,
+    });
+    found.with_context(|| format!("{} is not among the mounted file systems", mounted.display()))
 }
 
 impl Drop for Disk {

@@ -36,7 +36,7 @@ impl Session {
         let Some(produce) = shared.scenario.produce.as_ref().filter(|produce| produce.idempotent) else {
             return Ok(None);
         };
-        let id = produce.transactional.then(|| format!("thalweg-bench-{:08x}-{index}", shared.run_id));
+        let id = produce.transactional.then(|| format!("thalweg-bench-{:08x}-{index}", shared.process_id));
         let mut coordinator = Coordinator::new(shared, id.clone());
         let identity = coordinator.init()?;
         Ok(Some(Self {

@@ -30,6 +30,8 @@ pub(crate) struct Scenario {
     pub(crate) ramp_s: u64,
     /// Milliseconds since 1970 at which to begin; 0 is at once.
     pub(crate) start_at_ms: u64,
+    /// In each record's head: several processes with the same number count each other's records. 0 is a random one.
+    pub(crate) run: u32,
     pub(crate) topics: Topics,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) produce: Option<Produce>,
@@ -49,6 +51,7 @@ impl Default for Scenario {
             duration_s: 30,
             ramp_s: 0,
             start_at_ms: 0,
+            run: 0,
             topics: Topics::default(),
             produce: None,
             tail: None,

@@ -42,7 +42,8 @@ fn flags_win_over_the_file_and_imply_producers() {
     let plain = flags(&[file]).unwrap();
     assert_eq!((plain.duration_s, plain.topics.name.as_str(), plain.produce), (7, "a", None));
     assert!(plain.name.starts_with("thalweg-bench-"));
-    let more = flags(&[file, "--duration", "8", "--config", "y=3", "--tail", "4", "--keys", "--acks", "-1"]).unwrap();
+    let more = flags(&[file, "--duration", "8", "--config", "y=3", "--tail", "4", "--keys", "unique", "--acks", "-1"])
+        .unwrap();
     std::fs::remove_file(&path).unwrap();
     assert_eq!((more.duration_s, more.tail.unwrap().consumers), (8, 4));
     assert_eq!((more.topics.config["x"].as_str(), more.topics.config["y"].as_str()), ("1", "3"));

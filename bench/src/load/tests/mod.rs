@@ -47,7 +47,8 @@ fn a_stall_shows_in_the_percentiles_of_all_who_should_have_been_sent_meanwhile()
 #[test]
 fn an_offered_rate_is_met() {
     let broker = FakeBroker::start(|_| Deed::Acknowledge);
-    for flags in [&["--producers", "1"][..], &["--producers", "3", "--spread", "record", "--linger-ms", "2", "--keys"]]
+    for flags in
+        [&["--producers", "1"][..], &["--producers", "3", "--spread", "record", "--linger-ms", "2", "--keys", "unique"]]
     {
         let timing = ["--rate", "10000", "--warmup", "1", "--duration", "2", "--ramp", "1"];
         let (report, failure) = broker.run(&[&timing[..], flags].concat());

@@ -71,6 +71,26 @@ fn every_record_arrives_once_and_those_of_others_do_not_count() {
 }
 
 #[test]
+fn a_consumer_counts_what_other_processes_write_under_its_runs_number() {
+    let brokers = Brokers::start(1, |_| Deed::Serve);
+    let shared = &brokers;
+    let writing = |run: u32| Scenario { run, produce: produce(1000), ..scenario(shared, 1) };
+    let (result, failure) = std::thread::scope(|scope| {
+        for number in [7, 8] {
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(500));
+                assert_eq!(run(writing(number)).1, None);
+            });
+        }
+        run(Scenario { run: 7, tail: consume(1), ..scenario(shared, 4) })
+    });
+    assert_eq!(failure, None);
+    let tail = flow(&result, Role::Tail);
+    assert_eq!((tail.records, tail.latencies["end_to_end"].count), (1000, 1000), "and not those of run 8");
+    assert!(!tail.refused.contains_key(NEVER_ARRIVED));
+}
+
+#[test]
 fn who_catches_up_reads_everything_and_begins_again_if_he_is_to() {
     let brokers = Brokers::start(1, |_| Deed::Serve);
     let there = fill(&brokers, 50);
