@@ -80,7 +80,11 @@ impl NewTopics<'_> {
         let mut count = self.partitions.min(PARTITIONS_AT_ONCE);
         while count < self.partitions {
             count = self.partitions.min(count + PARTITIONS_AT_ONCE);
-            let topic = CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(count);
+            let topic = CreatePartitionsTopic::default()
+                .with_name(topic_name(name))
+                .with_count(count)
+                // Where they go is the broker's to choose.
+                .with_assignments(None);
             let request =
                 CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(self.patience_ms());
             let answer = connection.call(&request, CREATE_PARTITIONS_VERSION)?;

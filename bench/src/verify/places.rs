@@ -7,7 +7,7 @@ use thalweg_protocol::ErrorCode;
 use thalweg_protocol::messages::MetadataResponse;
 
 use crate::client::Target;
-use crate::client::cluster::{address, check, metadata, topic_name};
+use crate::client::cluster::{address, check, metadata};
 use crate::client::creation::NewTopics;
 use crate::client::wire::Connection;
 
