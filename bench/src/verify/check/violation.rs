@@ -72,6 +72,8 @@ pub(crate) struct Violation {
 
 /// The list is for people: the first ones tell what happened, and the counts how much of it.
 const LISTED_MAX: usize = 100;
+/// Of each kind, so that one that comes early does not hide the others.
+const LISTED_OF_A_KIND_MAX: usize = 20;
 
 #[derive(Default, Debug)]
 pub(crate) struct Violations {
@@ -84,7 +86,7 @@ impl Violations {
         *self.counts.entry(violation.kind).or_default() += violation.count;
         if let Some(last) = self.list.last_mut().filter(|last| continues(last, &violation)) {
             last.count += violation.count;
-        } else if self.has_room() {
+        } else if self.has_room_for(violation.kind) {
             self.list.push(violation);
         }
     }
@@ -93,9 +95,10 @@ impl Violations {
         self.counts.values().sum()
     }
 
-    /// Whether evidence is still taken.
-    fn has_room(&self) -> bool {
-        self.list.len() < LISTED_MAX
+    /// Whether evidence is still taken. Whatever others there are, the first of a kind is told.
+    fn has_room_for(&self, kind: Kind) -> bool {
+        let listed = self.list.iter().filter(|violation| violation.kind == kind).count();
+        listed == 0 || (listed < LISTED_OF_A_KIND_MAX && self.list.len() < LISTED_MAX)
     }
 }
 
