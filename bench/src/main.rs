@@ -12,6 +12,7 @@ mod probe;
 mod ready;
 mod report;
 mod result;
+mod stalls;
 mod summary;
 mod topic;
 mod verify;
@@ -45,6 +46,8 @@ enum Command {
     Topic(topic::Args),
     /// Wait until a broker serves, and say how long that took
     Ready(ready::Args),
+    /// How long the host holds up a thread on each core; `compare` has it beside its loads
+    Stalls(stalls::Args),
     /// Thalweg beside Apache Kafka and others on this machine: each alone, in turns, with tables of ratios
     Compare(Box<compare::Args>),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Topic(args) => topic::run(&args),
         Command::Ready(args) => ready::run(&args),
+        Command::Stalls(args) => stalls::run(&args),
         Command::Compare(args) => compare::run(&args),
     };
     match outcome {

@@ -14,7 +14,7 @@ use crate::load::scenario::Scenario;
 use crate::result::{Flow, Role, RunResult};
 
 /// Beyond its warm-up and its duration, for connecting and for answers that are late.
-const EXTRA: Duration = Duration::from_secs(120);
+pub(super) const EXTRA: Duration = Duration::from_secs(120);
 
 /// What a load is called that only writes what others read.
 pub(super) const FILL: &str = "fill";
@@ -124,5 +124,9 @@ pub(super) fn cost(usage: &Usage, records: f64, bytes: f64) -> Metrics {
     }
     metrics.push(("rss_mib".to_owned(), broker.rss_mib));
     metrics.push(("others_pct".to_owned(), broker.others_pct));
+    if let Some(stalled) = usage.stalled {
+        metrics.push(("stalled_pct".to_owned(), stalled.pct));
+        metrics.push(("stall_max_ms".to_owned(), stalled.max_ms));
+    }
     metrics
 }

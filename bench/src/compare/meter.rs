@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::interrupt::Interrupt;
+use super::stalls::{Stalled, Stalls};
 use crate::host::{seconds, used_ticks};
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -81,6 +82,8 @@ struct Sample {
 pub(super) struct Usage {
     /// None of a broker whose process is not known.
     pub(super) broker: Option<BrokerUsage>,
+    /// Where it could be watched.
+    pub(super) stalled: Option<Stalled>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +125,7 @@ impl Meter {
     pub(super) fn finish(self) -> Result<Samples> {
         self.ends.store(true, Ordering::Relaxed);
         let samples = self.thread.join().map_err(|_| anyhow!("the thread that samples panicked"))?;
-        Ok(Samples { samples, cores: self.cores.count(), broker_known: self.broker_known })
+        Ok(Samples { samples, cores: self.cores.count(), broker_known: self.broker_known, stalls: None })
     }
 }
 
@@ -142,6 +145,7 @@ pub(super) struct Samples {
     samples: Vec<Sample>,
     cores: f64,
     broker_known: bool,
+    pub(super) stalls: Option<Stalls>,
 }
 
 impl Samples {
@@ -160,7 +164,8 @@ impl Samples {
             rss_mib: inside.map(|sample| sample.rss_mib).fold(from.rss_mib, f64::max),
             others_pct: 100.0 * others_s / time_s.max(0.001) / self.cores,
         };
-        Usage { broker: self.broker_known.then_some(broker) }
+        let stalled = self.stalls.as_ref().map(|stalls| stalls.between(from.at_s, to.at_s, self.cores));
+        Usage { broker: self.broker_known.then_some(broker), stalled }
     }
 
     fn at(&self, time_s: f64) -> Option<Sample> {
@@ -237,7 +242,7 @@ mod tests {
     fn what_is_used_between_samples_is_shared_out_evenly() {
         let sample = |at_s, broker_s, load_s, busy_s| Sample { at_s, broker_s, load_s, busy_s, rss_mib: at_s };
         let samples = vec![sample(10.0, 1.0, 0.0, 5.0), sample(12.0, 2.0, 1.0, 8.0), sample(14.0, 2.0, 1.0, 8.0)];
-        let samples = Samples { samples, cores: 2.0, broker_known: true };
+        let samples = Samples { samples, cores: 2.0, broker_known: true, stalls: None };
         let used = samples.between(11.0, 12.0).broker.unwrap();
         // 1.5 s of all, 0.5 of the broker, 0.5 of the load: 0.5 s of others in 1 s of two cores.
         assert!((used.cpu_s - 0.5).abs() < 1e-9 && (used.others_pct - 25.0).abs() < 1e-9, "{used:?}");

@@ -16,6 +16,7 @@ mod results;
 mod scenario;
 mod session;
 mod sizes;
+mod stalls;
 mod systems;
 mod tables;
 

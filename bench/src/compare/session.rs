@@ -18,6 +18,7 @@ use super::programs::Programs;
 use super::results::{Line, Metrics, Results, Row, Side};
 use super::scenario::{keyed, plain};
 use super::sizes::Sizes;
+use super::stalls::Watch;
 use super::systems::{Kind, Source, System};
 use crate::client::Target;
 use crate::load::scenario::{Produce, Scenario, Topics};
@@ -218,12 +219,14 @@ impl<'a> Session<'a> {
 
     /// Runs a program while the broker is watched.
     pub(super) fn beside(&mut self, command: &mut Command, what: &str, limit: Duration) -> Result<Watched> {
-        let Bench { cores, interrupt, out, .. } = &*self.bench;
+        let Bench { cores, interrupt, out, programs, .. } = &*self.bench;
+        let stalls = Watch::start(&programs.bench, out);
         let tool = Tool::start(command, what, out)?;
         let meter = Meter::start(self.broker.pid(), tool.pid(), cores);
         let broker = &mut self.broker;
         let done = tool.finish(limit, || interrupt.check().and_then(|()| broker.check()));
-        let samples = meter.finish()?;
+        let mut samples = meter.finish()?;
+        samples.stalls = stalls.map(Watch::finish);
         let (text, failure) = self.explain(done)?;
         let outcome = self.explain(failure.map_or(Ok(()), |failure| Err(anyhow!(failure))));
         Ok(Watched { text, outcome, samples })

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::results::{Line, Row, Side};
 
 /// What says how a run was made, not how it went.
-const NO_RATIO: [&str; 5] = ["count", "records", "others_pct", "offered_s", "refused"];
+const NO_RATIO: [&str; 7] = ["count", "records", "others_pct", "offered_s", "refused", "stalled_pct", "stall_max_ms"];
 /// A row beside which others took more of the machine than this, in per cent, is marked.
 const OTHERS_PCT_MAX: f64 = 5.0;
 

@@ -17,8 +17,9 @@ use crate::types::WalSequence;
 pub(super) const IN_FLIGHT_MAX: usize = 4;
 /// The same when nobody is served any more.
 const SHUTDOWN_IN_FLIGHT_MAX: usize = 32;
-/// Logs encoded before the core's other tasks get a turn.
-const ENCODED_PER_TURN: usize = 32;
+/// Logs encoded, flushed or synced before the core's other tasks get a turn: most have nothing that is waited for, and
+/// ten thousand of them in one go would hold up everybody for a tenth of a second.
+const LOGS_PER_TURN: usize = 16;
 
 impl Store {
     /// Flushes what is committed, makes it durable, writes the checkpoint and frees the write-ahead log.
@@ -46,7 +47,10 @@ impl Inner {
         flush_all(&logs, FlushMode::FullBlocks).await?;
         logs.extend(self.deleter.pending());
         let (file, swaps) = self.encode(sequence, &logs).await;
-        stream::iter(logs.iter().map(Ok)).try_for_each_concurrent(IN_FLIGHT_MAX, sync_files).await?;
+        for some in logs.chunks(LOGS_PER_TURN) {
+            stream::iter(some.iter().map(Ok)).try_for_each_concurrent(IN_FLIGHT_MAX, sync_files).await?;
+            yield_now().await;
+        }
         let path = self.config.checkpoint_path();
         let size_bytes = file.len();
         self.shared.disk.replace_file(&path, file).await.map_err(StorageError::io("write", &path))?;
@@ -65,7 +69,7 @@ impl Inner {
         let mut swaps = Vec::new();
         let mut writer = CheckpointWriter::new(sequence, self.config.core);
         for (at, log) in logs.iter().enumerate() {
-            if at % ENCODED_PER_TURN == ENCODED_PER_TURN - 1 {
+            if at % LOGS_PER_TURN == LOGS_PER_TURN - 1 {
                 yield_now().await;
             }
             let held = log.borrow();
@@ -79,8 +83,18 @@ impl Inner {
     }
 }
 
-/// The logs with most to write first.
+/// All of them, some at the same time.
 pub(super) async fn flush_all(logs: &[LogRef], mode: FlushMode) -> Result<(), StorageError> {
-    let in_flight_max = if mode == FlushMode::Shutdown { SHUTDOWN_IN_FLIGHT_MAX } else { IN_FLIGHT_MAX };
+    if mode == FlushMode::Shutdown {
+        return flush_together(logs, mode, SHUTDOWN_IN_FLIGHT_MAX).await;
+    }
+    for some in logs.chunks(LOGS_PER_TURN) {
+        flush_together(some, mode, IN_FLIGHT_MAX).await?;
+        yield_now().await;
+    }
+    Ok(())
+}
+
+async fn flush_together(logs: &[LogRef], mode: FlushMode, in_flight_max: usize) -> Result<(), StorageError> {
     stream::iter(logs).map(|log| flush(log, mode)).buffer_unordered(in_flight_max).try_collect().await
 }

@@ -9,6 +9,7 @@ use crate::compare::load::cost;
 use crate::compare::process::output;
 use crate::compare::results::{Metrics, Side};
 use crate::compare::session::Session;
+use crate::compare::stalls::real_time;
 
 const CASE: &str = "100 B, one at a time, acks=all";
 const LIMIT: Duration = Duration::from_secs(200);
@@ -53,15 +54,11 @@ pub(super) fn measure(session: &mut Session<'_>, topic: &str, partitions: &str) 
 /// a write gets its core back up to a tick (4 ms) after the write is done, which would flatter every broker beside it.
 fn probe(session: &mut Session<'_>) -> Result<()> {
     let records = session.bench.sizes.latency_records.to_string();
-    let real_time = Command::new("chrt").args(["-f", "1", "true"]).output().is_ok_and(|done| done.status.success());
-    let mut command = if real_time {
-        let mut command = Command::new("chrt");
-        command.args(["-f", "1"]).arg(&session.bench.programs.bench);
-        command
-    } else {
+    let program = &session.bench.programs.bench;
+    let mut command = real_time(program).unwrap_or_else(|| {
         eprintln!("thalweg-bench: no real-time priority for the probe: on a busy machine its figures are too high");
-        Command::new(&session.bench.programs.bench)
-    };
+        Command::new(program)
+    });
     command.arg("probe").arg(&session.bench.work);
     command.args(["--writes", &records, "--round-trips", &records, "--tsv"]);
     let text = output(&mut command, "the probe", &session.bench.out, LIMIT, &session.bench.interrupt)?;

@@ -417,3 +417,37 @@ fn the_background_keeps_its_own_times_for_retention_and_for_producers() {
     assert!(all > some && some > least, "{seen:?}");
     assert_eq!(seen, [(all, 1), (some, 1), (some, 1), (some, 0), (some, 0), (least, 0)]);
 }
+
+#[test]
+fn a_checkpoint_of_many_logs_lets_others_have_their_turns() {
+    const LOGS: u64 = 200;
+    let sim = SimDisk::new(1);
+    // Large enough that no checkpoint is wanted before.
+    let mut large = config();
+    large.wal.file_size_bytes = 4 << 20;
+    let mut running = Running::try_open(&sim, large).unwrap();
+    let logs: Vec<LogRef> = (1..=LOGS).map(|group| running.filled(group, 1)).collect();
+    let is_flushed = move || logs.iter().filter(|log| log.borrow().flushed.index == RaftIndex(1)).count();
+    assert_eq!(is_flushed(), 0, "a batch that fills no block stays in memory until there is a checkpoint");
+    let done = std::rc::Rc::new(std::cell::Cell::new(false));
+    let (watched, store) = (Rc::clone(&done), running.store.clone());
+    let longest = running.run(async move {
+        let others = async {
+            let (mut before, mut longest) = (0, 0);
+            while !watched.get() {
+                let flushed = is_flushed();
+                longest = longest.max(flushed - before);
+                before = flushed;
+                yield_now().await;
+            }
+            assert_eq!(before as u64, LOGS);
+            longest
+        };
+        let checkpoint = async {
+            store.checkpoint().await.unwrap();
+            done.set(true);
+        };
+        futures::join!(others, checkpoint).0
+    });
+    assert!(longest <= 16, "{longest} logs were flushed while everybody else waited");
+}
