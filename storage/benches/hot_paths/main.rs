@@ -19,7 +19,7 @@ use thalweg_protocol::records::{BatchBuilder, BatchHeader};
 use thalweg_protocol::{KafkaOffset, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs};
 use thalweg_storage::StorageError;
 use thalweg_storage::io::sim::SimDisk;
-use thalweg_storage::log::producers::SequenceCheck;
+use thalweg_storage::log::producers::{Claim, SequenceCheck};
 use thalweg_storage::log::{
     FlushMode, LogConfig, LogDescriptor, LogPoint, LogRef, ProducerState, flush, index_lookup_by_offset,
     index_lookup_by_timestamp,
@@ -210,24 +210,24 @@ fn producers(criterion: &mut Criterion) {
         let mut state = ProducerState::default();
         for number in 0..5 {
             for producer in 0..count {
-                state.record(&header(producer, number)).unwrap();
+                state.record(&header(producer, number), None).unwrap();
             }
         }
         let next: Vec<BatchHeader> = (0..count).map(|producer| header(producer, 5)).collect();
-        assert!(next.iter().all(|header| state.check(header) == SequenceCheck::Accept));
+        assert!(next.iter().all(|header| state.check(header, Claim::UNASKED) == SequenceCheck::Accept));
         let old = header(count - 1, 4);
-        assert!(matches!(state.check(&old), SequenceCheck::Duplicate { .. }));
+        assert!(matches!(state.check(&old, Claim::UNASKED), SequenceCheck::Duplicate { .. }));
 
         let mut turns = next.iter().cycle();
         group.bench_function(BenchmarkId::new("check", count), |bencher| {
-            bencher.iter(|| state.check(black_box(turns.next().unwrap())));
+            bencher.iter(|| state.check(black_box(turns.next().unwrap()), Claim::UNASKED));
         });
         let mut turns = next.iter().cycle();
         group.bench_function(BenchmarkId::new("check, record, take back", count), |bencher| {
             bencher.iter(|| {
                 let header = black_box(turns.next().unwrap());
-                assert_eq!(state.check(header), SequenceCheck::Accept);
-                let undo = state.record(header).unwrap();
+                assert_eq!(state.check(header, Claim::UNASKED), SequenceCheck::Accept);
+                let undo = state.record(header, None).unwrap();
                 state.undo(undo);
             });
         });

@@ -6,6 +6,7 @@ use thalweg_protocol::records::{BatchHeader, RecordError};
 use super::PartitionLog;
 use super::shared::{add, subtract};
 use super::tail::TailEntry;
+use super::transactions::{Control, Part};
 use crate::types::{EntryKind, LogEntry, RaftIndex, Term};
 
 /// Why an entry cannot follow the log's last one. From a live leader that is a bug; from a file it is damage.
@@ -42,12 +43,14 @@ impl PartitionLog {
     /// When the entry cannot follow.
     pub fn try_append(&mut self, entry: LogEntry) -> Result<(), AppendError> {
         let header = self.check_append(&entry)?;
+        let control = check_control(header.as_ref(), &entry)?;
         self.truncate(entry.index);
         let (base_offset, is_batch) = (self.next_offset(), header.is_some());
         let next_offset = header.map_or(base_offset, |header| header.next_offset());
-        let undo = header.and_then(|header| self.producers.record(&header));
+        let undo = header.and_then(|header| self.producers.record(&header, control));
+        let part = header.and_then(|header| Part::of(&header, control));
         self.terms.note(entry.term, entry.index, base_offset);
-        let entry = TailEntry { entry, base_offset, next_offset, undo };
+        let entry = TailEntry { entry, base_offset, next_offset, undo, part };
         add(&self.shared.memory.unflushed_bytes, entry.size_bytes());
         self.tail.push(entry);
         // No file tells of Raft-only entries, and of terms only those that have records.
@@ -110,4 +113,10 @@ impl PartitionLog {
         }
         self.flushable_bytes = 0;
     }
+}
+
+/// What a control batch says; `None` for others.
+fn check_control(header: Option<&BatchHeader>, entry: &LogEntry) -> Result<Option<Control>, AppendError> {
+    let Some(header) = header else { return Ok(None) };
+    Control::of(header, &entry.data).map_err(|source| AppendError::NotABatch { index: entry.index, source })
 }

@@ -28,6 +28,9 @@ impl PartitionLog {
             let Some(entry) = self.tail.get_mut(self.commit) else { break };
             entry.undo = None;
             self.high_watermark = entry.next_offset;
+            if let Some(part) = entry.part {
+                self.transactions.commit(part, entry.base_offset);
+            }
             if entry.is_batch() {
                 self.flushable_bytes += entry.entry.data.len();
             }

@@ -15,6 +15,7 @@ use self::roll::roll;
 use super::block_tail::Staged;
 use super::segment::{Active, Content, FileKind, IndexEntries, Segment};
 use super::shared::{add, subtract};
+use super::transactions::{AbortedTransaction, Control, Part};
 use super::{LogPoint, LogRef, PartitionLog, Unsynced};
 use crate::error::StorageError;
 use crate::types::LogEntry;
@@ -105,13 +106,19 @@ async fn sync_taken(log: &LogRef, unsynced: &Unsynced) -> Result<(), StorageErro
         (Rc::clone(&log.shared), log.descriptor.dir.clone())
     };
     for base in &unsynced.segments {
-        let path = super::file_path(&dir, *base, FileKind::Log);
-        let file = match shared.files.open(shared.disk.as_ref(), &path).await {
-            // Retention took it meanwhile, or the whole replica was removed.
-            Err(_) if !log.borrow().has_segment(*base) || log.borrow().disk_state.removed => continue,
-            opened => opened.map_err(StorageError::io("open", &path))?,
-        };
-        file.fdatasync().await.map_err(StorageError::io("sync", &path))?;
+        // The other indexes are soon built again where they are missing.
+        for kind in [FileKind::Log, FileKind::TransactionIndex] {
+            let path = super::file_path(&dir, *base, kind);
+            if kind == FileKind::TransactionIndex && !log.borrow().has_transaction_index(*base) {
+                continue;
+            }
+            let file = match shared.files.open(shared.disk.as_ref(), &path).await {
+                // Retention took it meanwhile, or the whole replica was removed.
+                Err(_) if !log.borrow().has_segment(*base) || log.borrow().disk_state.removed => continue,
+                opened => opened.map_err(StorageError::io("open", &path))?,
+            };
+            file.fdatasync().await.map_err(StorageError::io("sync", &path))?;
+        }
     }
     let parent = dir.parent().filter(|_| unsynced.directory);
     for changed in parent.into_iter().chain(unsynced.names.then_some(dir.as_path())) {
@@ -141,9 +148,9 @@ struct Piece {
 
 /// The batches of a piece, laid out for the files.
 struct Batches {
-    staged: [Staged; 3],
-    /// Headers of those that idempotent producers wrote.
-    produced: Vec<BatchHeader>,
+    staged: [Staged; 4],
+    /// Headers of those that idempotent producers wrote, and what control batches say.
+    produced: Vec<(BatchHeader, Option<Control>)>,
     content: Content,
     bytes: usize,
 }
@@ -154,13 +161,22 @@ struct Gathering {
     is_fresh: bool,
     parts: Vec<Bytes>,
     indexes: IndexEntries,
-    produced: Vec<BatchHeader>,
+    produced: Vec<(BatchHeader, Option<Control>)>,
     bytes: usize,
 }
 
 impl PartitionLog {
     fn has_segment(&self, base: KafkaOffset) -> bool {
         self.segments.iter().any(|segment| segment.base_offset == base)
+    }
+
+    /// Whether something of the segment's transaction index was written into a file and is perhaps not on the device.
+    fn has_transaction_index(&self, base: KafkaOffset) -> bool {
+        self.segment_at(base).is_some_and(|segment| match &segment.active {
+            Some(active) => active.file(FileKind::TransactionIndex).written > 0,
+            // Compaction gives a segment its files only when they are on the device.
+            None => segment.content.aborted > 0 && segment.rewritten.generation == 0,
+        })
     }
 
     fn active_segment(&self) -> Option<&Segment> {
@@ -185,7 +201,8 @@ impl PartitionLog {
                     }
                     break;
                 }
-                into.add(&header, &entry.entry.data, self.config.index_interval_bytes);
+                let aborted = self.transactions.unflushed_at(header.base_offset);
+                into.add(&header, &entry.entry.data, self.config.index_interval_bytes, aborted);
             } else {
                 raft_only.push((entry.entry.clone(), entry.base_offset));
             }
@@ -233,10 +250,12 @@ impl PartitionLog {
         let active = gathering.active();
         let offsets = Bytes::from(gathering.indexes.offsets);
         let times = Bytes::from(gathering.indexes.times);
+        let aborted = Bytes::from(gathering.indexes.aborted);
         let staged = [
             active.file(FileKind::Log).stage(disk, &gathering.parts),
             active.file(FileKind::OffsetIndex).stage(disk, &[offsets]),
             active.file(FileKind::TimeIndex).stage(disk, &[times]),
+            active.file(FileKind::TransactionIndex).stage(disk, &[aborted]),
         ];
         let content = gathering.segment.content.clone();
         let batches = Batches { staged, produced: gathering.produced, content, bytes: gathering.bytes };
@@ -260,20 +279,27 @@ impl PartitionLog {
         subtract(&self.shared.memory.unflushed_bytes, moved);
         add(&self.shared.memory.cached_bytes, moved);
         self.flushed = piece.flushed;
+        self.transactions.flushed(self.flushed.next_offset);
         self.shared.flushed(self.group, self.flushed.index);
         self.assert_order();
     }
 
     fn finish_batches(&mut self, batches: Batches) {
-        batches.produced.iter().for_each(|header| self.flushed_producers.record_final(header));
+        for (header, control) in &batches.produced {
+            self.flushed_producers.record_final(header, *control);
+            if let Some(part) = Part::of(header, *control) {
+                self.flushed_transactions.apply(part, header.base_offset);
+            }
+        }
         self.flushable_bytes -= batches.bytes;
         let Some(segment) = self.segments.back_mut() else { return };
         let Some(active) = &mut segment.active else { return };
-        let [log, offsets, times] = batches.staged;
-        if log.next.written > active.file(FileKind::Log).written {
+        let [log, offsets, times, aborted] = batches.staged;
+        let grows = |staged: &Staged, kind| staged.next.written > active.file(kind).written;
+        if grows(&log, FileKind::Log) || grows(&aborted, FileKind::TransactionIndex) {
             self.disk_state.unsynced.note(segment.base_offset);
         }
-        active.files = [log.next, offsets.next, times.next];
+        active.files = [log.next, offsets.next, times.next, aborted.next];
         segment.content = batches.content;
         assert_eq!(
             active.file(FileKind::Log).len(),
@@ -297,10 +323,14 @@ impl Gathering {
         self.segment.content.must_roll(segment, header, (offsets, times), &log.config, log.shared.now())
     }
 
-    fn add(&mut self, header: &BatchHeader, data: &Bytes, interval: u64) {
+    fn add(&mut self, header: &BatchHeader, data: &Bytes, interval: u64, aborted: Option<AbortedTransaction>) {
         self.segment.content.add(self.segment.base_offset, header, interval, &mut self.indexes);
+        if let Some(aborted) = aborted {
+            self.segment.content.add_aborted(&aborted, &mut self.indexes);
+        }
         if header.has_producer_id() {
-            self.produced.push(*header);
+            // It was read when it was appended.
+            self.produced.push((*header, Control::of(header, data).unwrap_or(Some(Control::Other))));
         }
         self.bytes += data.len();
         self.parts.push(data.clone());

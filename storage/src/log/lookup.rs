@@ -11,6 +11,8 @@ use super::index_cache::IndexKey;
 use super::rebuild::{rebuild_active_indexes, rebuild_sealed_indexes};
 use super::segment::{FileKind, FilePlace, Identity, Segment};
 use super::shared::CoreShared;
+use super::transaction_index::rebuild_transaction_index;
+use super::transactions::aborted::TransactionIndex;
 use super::{LogRef, PartitionLog};
 use crate::error::StorageError;
 
@@ -26,7 +28,7 @@ pub async fn offset_before(log: &LogRef, base: KafkaOffset, at: TimestampMs) -> 
     Ok(TimeIndex { base, bytes }.offset_before(at))
 }
 
-async fn load_index(log: &LogRef, base: KafkaOffset, kind: FileKind) -> Result<Bytes, StorageError> {
+pub(super) async fn load_index(log: &LogRef, base: KafkaOffset, kind: FileKind) -> Result<Bytes, StorageError> {
     loop {
         if let Some(bytes) = try_load_index(log, base, kind).await? {
             return Ok(bytes);
@@ -50,7 +52,7 @@ async fn try_load_index(log: &LogRef, base: KafkaOffset, kind: FileKind) -> Resu
         return Ok(None);
     }
     let bytes = match read? {
-        Some(bytes) if log.borrow().is_plausible(base, kind, &bytes) => bytes,
+        Some(bytes) if log.borrow().is_plausible(&wanted.key, &bytes, wanted.file_len.is_none()) => bytes,
         _ => {
             tracing::warn!(group = %wanted.key.group, %base, ?kind, "an index is missing or damaged; building it again");
             rebuild(log, base, kind, wanted.file_len.is_some()).await?
@@ -66,6 +68,9 @@ async fn try_load_index(log: &LogRef, base: KafkaOffset, kind: FileKind) -> Resu
 async fn rebuild(log: &LogRef, base: KafkaOffset, kind: FileKind, active: bool) -> Result<Bytes, StorageError> {
     let gate = log.borrow().writing.clone();
     let _passage = gate.pass().await;
+    if kind == FileKind::TransactionIndex {
+        return rebuild_transaction_index(log, base).await;
+    }
     let still_active = active && log.borrow().segments.back().is_some_and(|segment| segment.active.is_some());
     let entries =
         if still_active { rebuild_active_indexes(log).await? } else { rebuild_sealed_indexes(log, base).await? };
@@ -129,12 +134,20 @@ impl PartitionLog {
         })
     }
 
-    fn is_plausible(&self, base: KafkaOffset, kind: FileKind, bytes: &Bytes) -> bool {
+    /// `is_whole` says that the segment was sealed when the bytes were asked for.
+    fn is_plausible(&self, key: &IndexKey, bytes: &Bytes, is_whole: bool) -> bool {
+        let IndexKey { base, kind, .. } = *key;
         let Some(segment) = self.segment_at(base) else { return true };
         let (content, bytes) = (&segment.content, bytes.clone());
         match kind {
             FileKind::TimeIndex => TimeIndex { base, bytes }.is_plausible(content.next_offset),
-            _ => OffsetIndex { base, bytes }.is_plausible(content.next_offset, content.size_bytes),
+            FileKind::TransactionIndex => {
+                let count = is_whole.then_some(content.aborted);
+                TransactionIndex { base, bytes }.is_plausible(content.next_offset, count)
+            }
+            FileKind::Log | FileKind::OffsetIndex => {
+                OffsetIndex { base, bytes }.is_plausible(content.next_offset, content.size_bytes)
+            }
         }
     }
 }

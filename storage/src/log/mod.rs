@@ -21,7 +21,9 @@ mod commit;
 mod compact;
 mod config;
 mod descriptor;
+mod disk_state;
 mod entries;
+mod file_names;
 mod files;
 mod flush;
 mod index;
@@ -41,6 +43,8 @@ mod state;
 mod tail;
 mod terms;
 mod timestamp;
+mod transaction_index;
+pub(crate) mod transactions;
 
 pub use self::append::AppendError;
 pub use self::commit::LogStartError;
@@ -58,9 +62,13 @@ pub use self::retention::enforce_retention;
 pub use self::shared::CoreLimits;
 pub use self::terms::TermStart;
 pub use self::timestamp::{TimestampedOffset, lookup_max_timestamp, lookup_timestamp};
+pub use self::transaction_index::aborted_transactions;
+pub use self::transactions::AbortedTransaction;
+pub use self::transactions::control::Control;
 
 pub(crate) use self::compact::plan::Cleanable;
 pub(crate) use self::compact::{Swaps, compact, settle_swaps};
+pub(crate) use self::disk_state::{DiskState, Unsynced};
 pub(crate) use self::flush::sync_files;
 pub(crate) use self::offset_map::{OffsetMap, RaftOnly};
 pub(crate) use self::segment::{
@@ -70,6 +78,7 @@ pub(crate) use self::shared::CoreShared;
 pub(crate) use self::terms::Terms;
 
 use self::tail::Tail;
+use self::transactions::Transactions;
 
 /// A log is shared by the partition, the flusher and readers of its core; nobody holds a borrow across an `.await`.
 pub type LogRef = Rc<RefCell<PartitionLog>>;
@@ -93,6 +102,10 @@ pub struct PartitionLog {
     pub(crate) producers: ProducerState,
     /// Producers as of `flushed`, each with its newest batch: for the `.snapshot` files beside the segments.
     flushed_producers: ProducerState,
+    /// As of `commit`.
+    transactions: Transactions,
+    /// The same as of `flushed`: what a checkpoint begins with.
+    flushed_transactions: Transactions,
     pub(crate) offset_map: OffsetMap,
     /// In order; the last may be active.
     pub(crate) segments: VecDeque<Segment>,
@@ -102,46 +115,6 @@ pub struct PartitionLog {
     pub(crate) writing: Gate,
     pub(crate) disk_state: DiskState,
     compaction: compact::CompactionState,
-}
-
-/// What is not on the device yet although the files have it, or is to be checked before the first write.
-#[derive(Default)]
-pub(crate) struct DiskState {
-    /// The directory exists and holds no files of segments that this log does not know.
-    pub(crate) tidy: bool,
-    pub(crate) unsynced: Unsynced,
-    /// Changed since the files were last completed by a clean shutdown.
-    pub(crate) incomplete: bool,
-    /// Segments that are no longer part of the log, and whose files are still there; with the generation of those that
-    /// compaction wrote and that have not got their places.
-    pub(crate) doomed: Vec<(KafkaOffset, Option<u32>)>,
-    /// The replica was removed: nothing may be written any more.
-    pub(crate) removed: bool,
-}
-
-/// What was written since the last checkpoint, and is perhaps not on the device.
-#[derive(Default)]
-pub(crate) struct Unsynced {
-    /// Base offsets of segments.
-    pub(crate) segments: Vec<KafkaOffset>,
-    /// Files were created.
-    pub(crate) names: bool,
-    /// The directory itself may be new.
-    pub(crate) directory: bool,
-}
-
-impl Unsynced {
-    pub(crate) fn note(&mut self, base: KafkaOffset) {
-        if !self.segments.contains(&base) {
-            self.segments.push(base);
-        }
-    }
-
-    pub(crate) fn put_back(&mut self, other: Self) {
-        other.segments.into_iter().for_each(|base| self.note(base));
-        self.names |= other.names;
-        self.directory |= other.directory;
-    }
 }
 
 impl PartitionLog {
@@ -172,6 +145,8 @@ impl PartitionLog {
             terms,
             producers: ProducerState::default(),
             flushed_producers: ProducerState::default(),
+            transactions: Transactions::default(),
+            flushed_transactions: Transactions::default(),
             offset_map: OffsetMap::default(),
             segments: VecDeque::new(),
             flushable_bytes: 0,
@@ -263,6 +238,13 @@ impl PartitionLog {
 
     pub fn high_watermark(&self) -> KafkaOffset {
         self.high_watermark
+    }
+
+    /// Behind the last record that a reader of committed records may see: before the first open transaction, if there is
+    /// one (`UnifiedLog.lastStableOffset`).
+    pub fn last_stable_offset(&self) -> KafkaOffset {
+        let first_open = self.transactions.first_open().unwrap_or(self.high_watermark);
+        first_open.min(self.high_watermark).max(self.log_start)
     }
 
     /// The log end offset: what the next batch begins with.

@@ -139,6 +139,10 @@ impl Scan {
         Self { view, position, chunk: Bytes::new(), chunk_at: position, chunk_size: chunk_size.max(BatchHeader::LEN) }
     }
 
+    pub(super) fn damaged(&self, position: u64, problem: String) -> StorageError {
+        self.view.damaged(position, problem)
+    }
+
     /// The next batch's header and position.
     pub(super) async fn next(&mut self) -> Result<Option<(BatchHeader, u64)>, StorageError> {
         if self.position >= self.view.size_bytes {

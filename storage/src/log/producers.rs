@@ -6,10 +6,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-use thalweg_protocol::records::{BatchHeader, increment_sequence};
-use thalweg_protocol::{ErrorCode, KafkaOffset, ProducerEpoch, ProducerId, TimestampMs};
+use thalweg_protocol::records::BatchHeader;
+use thalweg_protocol::{KafkaOffset, ProducerEpoch, ProducerId, TimestampMs};
 
+use super::transactions::Control;
+
+mod check;
 mod snapshot;
+
+pub use self::check::{Claim, EndRequest, SequenceCheck};
 
 /// Batches remembered per producer: as many as a client may have in flight (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 pub const BATCHES_RETAINED: usize = 5;
@@ -46,37 +51,6 @@ pub struct ProducerEntry {
     pub transaction_first_offset: Option<KafkaOffset>,
 }
 
-impl ProducerEntry {
-    fn duplicate_of(&self, header: &BatchHeader) -> Option<&ProducerBatch> {
-        if self.epoch != header.producer_epoch {
-            return None;
-        }
-        self.batches.iter().find(|batch| {
-            batch.first_sequence() == header.base_sequence && batch.last_sequence == header.last_sequence()
-        })
-    }
-
-    /// `ProducerAppendInfo.inSequence`; a producer without batches of this epoch must begin at 0.
-    fn expects(&self, sequence: i32) -> bool {
-        match self.batches.back() {
-            Some(last) => sequence == increment_sequence(last.last_sequence, 1),
-            None => sequence == 0,
-        }
-    }
-}
-
-/// What to do with a batch from a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SequenceCheck {
-    Accept,
-    /// It is in the log already; the producer gets its first answer again.
-    Duplicate {
-        base_offset: KafkaOffset,
-        timestamp: TimestampMs,
-    },
-    Reject(ErrorCode),
-}
-
 /// How to take a recorded batch back.
 #[derive(Clone, Debug)]
 pub struct ProducerUndo {
@@ -110,65 +84,52 @@ impl ProducerState {
         ids.into_iter()
     }
 
-    /// Judges a batch that a client sent, against everything appended before it.
-    ///
-    /// An unknown producer may begin at any sequence: its records may have been deleted, or its state may have expired
-    /// while it was idle (KIP-360), so that expiry breaks nobody who is still writing.
-    pub fn check(&self, header: &BatchHeader) -> SequenceCheck {
-        if !header.has_producer_id() {
-            return SequenceCheck::Accept;
-        }
-        let Some(entry) = self.get(header.producer_id) else { return SequenceCheck::Accept };
-        if let Some(batch) = entry.duplicate_of(header) {
-            return SequenceCheck::Duplicate { base_offset: batch.base_offset(), timestamp: batch.timestamp };
-        }
-        if header.producer_epoch < entry.epoch {
-            return SequenceCheck::Reject(ErrorCode::InvalidProducerEpoch);
-        }
-        let in_sequence = if header.producer_epoch > entry.epoch {
-            header.base_sequence == 0
-        } else {
-            entry.expects(header.base_sequence)
-        };
-        if in_sequence { SequenceCheck::Accept } else { SequenceCheck::Reject(ErrorCode::OutOfOrderSequenceNumber) }
-    }
-
     /// An appended batch counts from here on. `None` when its producer is not idempotent.
     ///
-    /// The header is of a stamped batch: offsets are final.
-    pub fn record(&mut self, header: &BatchHeader) -> Option<ProducerUndo> {
-        if !header.has_producer_id() {
+    /// The header is of a stamped batch: offsets are final. `control` is what it says if it is a control batch.
+    pub fn record(&mut self, header: &BatchHeader, control: Option<Control>) -> Option<ProducerUndo> {
+        if !counts(header, control) {
             return None;
         }
         let previous = self.entries.get(&header.producer_id).cloned();
         let mut entry = previous.as_deref().cloned().unwrap_or_else(|| ProducerEntry::new(header));
-        entry.note(header);
+        entry.note(header, control);
         self.entries.insert(header.producer_id, Rc::new(entry));
         Some(ProducerUndo { id: header.producer_id, previous })
     }
 
     /// The same for a batch that is never taken back, where only the newest batch of each producer counts.
-    pub(super) fn record_final(&mut self, header: &BatchHeader) {
-        if !header.has_producer_id() {
+    pub(super) fn record_final(&mut self, header: &BatchHeader, control: Option<Control>) {
+        if !counts(header, control) {
             return;
         }
         let entry = self.entries.entry(header.producer_id).or_insert_with(|| Rc::new(ProducerEntry::new(header)));
         let entry = Rc::make_mut(entry);
-        entry.note(header);
+        entry.note(header, control);
         while entry.batches.len() > 1 {
             entry.batches.pop_front();
         }
     }
 
+    /// Producers with an open transaction, each with the first offset of that, in order of their ids.
+    pub(crate) fn open_transactions(&self) -> Vec<(ProducerId, KafkaOffset)> {
+        self.iter().filter_map(|(id, entry)| Some((id, entry.transaction_first_offset?))).collect()
+    }
+
     /// The state as it was when the log ended at `offset`, as far as the batches remembered tell; of each producer the
-    /// newest batch.
-    pub(super) fn newest_before(&self, offset: KafkaOffset) -> Self {
+    /// newest batch. `open` are the transactions that were open then, in order of their producers.
+    pub(super) fn newest_before(&self, offset: KafkaOffset, open: &[(ProducerId, KafkaOffset)]) -> Self {
         let entries = self.entries.iter().filter_map(|(id, entry)| {
             let mut before = entry.as_ref().clone();
             let last = before.batches.iter().rev().find(|batch| batch.last_offset < offset).copied();
             let had_batches = !before.batches.is_empty();
             before.batches = last.into_iter().collect();
-            (last.is_some() || !had_batches).then(|| (*id, Rc::new(before)))
+            before.transaction_first_offset = {
+                let at = open.binary_search_by_key(&id.0, |(owner, _)| owner.0).ok();
+                at.and_then(|at| open.get(at)).map(|(_, first)| *first)
+            };
+            let is_open = before.transaction_first_offset.is_some();
+            (last.is_some() || !had_batches || is_open).then(|| (*id, Rc::new(before)))
         });
         Self { entries: entries.collect() }
     }
@@ -197,6 +158,11 @@ impl ProducerState {
     }
 }
 
+/// Whether a batch says anything of a producer.
+fn counts(header: &BatchHeader, control: Option<Control>) -> bool {
+    header.has_producer_id() && matches!(control, None | Some(Control::End { .. }))
+}
+
 impl ProducerEntry {
     /// Before its first batch.
     fn new(header: &BatchHeader) -> Self {
@@ -209,13 +175,14 @@ impl ProducerEntry {
         }
     }
 
-    fn note(&mut self, header: &BatchHeader) {
+    fn note(&mut self, header: &BatchHeader, control: Option<Control>) {
         if self.epoch != header.producer_epoch {
             self.epoch = header.producer_epoch;
             self.batches.clear();
         }
         self.last_timestamp = header.max_timestamp;
-        if header.attributes.is_control() {
+        if let Some(Control::End { coordinator_epoch, .. }) = control {
+            self.coordinator_epoch = coordinator_epoch;
             self.transaction_first_offset = None;
             return;
         }

@@ -45,7 +45,12 @@ pub(super) async fn rebuild_active_indexes(log: &LogRef) -> Result<IndexEntries,
     Ok(entries)
 }
 
-async fn replace(log: &LogRef, base: KafkaOffset, kind: FileKind, content: &[u8]) -> Result<(), StorageError> {
+pub(super) async fn replace(
+    log: &LogRef,
+    base: KafkaOffset,
+    kind: FileKind,
+    content: &[u8],
+) -> Result<(), StorageError> {
     let (shared, path) = {
         let log = log.borrow();
         let place = log.segment_at(base).map(|segment| segment.place(&log.descriptor.dir, kind));

@@ -9,76 +9,13 @@ use thalweg_protocol::{KafkaOffset, TimestampMs};
 
 use super::block_tail::BlockTail;
 use super::config::LogConfig;
+pub(crate) use super::file_names::{
+    FileKind, SNAPSHOT_SUFFIX, cleaned_path, file_name, file_path, parse_cleaned_name, parse_file_name,
+    parse_snapshot_name,
+};
 use super::index::{offset_entry, time_entry};
+use super::transactions::AbortedTransaction;
 use crate::types::RaftIndex;
-
-/// The files of a segment, by their suffix.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
-pub(crate) enum FileKind {
-    Log,
-    OffsetIndex,
-    TimeIndex,
-}
-
-impl FileKind {
-    pub(crate) const ALL: [Self; 3] = [Self::Log, Self::OffsetIndex, Self::TimeIndex];
-
-    pub(crate) fn suffix(self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::OffsetIndex => "index",
-            Self::TimeIndex => "timeindex",
-        }
-    }
-}
-
-/// Of files with the producers as of an offset.
-pub(crate) const SNAPSHOT_SUFFIX: &str = "snapshot";
-
-/// `<dir>/<base offset, 20 digits>.<suffix>` (`LogFileUtils.filenamePrefixFromOffset`).
-pub(crate) fn file_path(dir: &Path, base_offset: KafkaOffset, kind: FileKind) -> PathBuf {
-    dir.join(file_name(base_offset, kind.suffix()))
-}
-
-/// Of files that compaction wrote and that have not yet taken the place of those before them. Kafka removes what it finds
-/// under this suffix when it starts, and so does this log unless its checkpoint names the generation.
-const CLEANED_SUFFIX: &str = "cleaned";
-
-/// `<dir>/<base offset>.<suffix>.<generation>.cleaned`
-pub(crate) fn cleaned_path(dir: &Path, base_offset: KafkaOffset, kind: FileKind, generation: u32) -> PathBuf {
-    dir.join(format!("{:020}.{}.{generation}.{CLEANED_SUFFIX}", base_offset.0, kind.suffix()))
-}
-
-/// Base offset and generation in such a name.
-pub(crate) fn parse_cleaned_name(name: &Path) -> Option<(KafkaOffset, u32)> {
-    let (offset, rest) = parse_name(name)?;
-    let (rest, suffix) = rest.rsplit_once('.')?;
-    let (_, generation) = rest.rsplit_once('.').filter(|_| suffix == CLEANED_SUFFIX)?;
-    generation.parse().ok().map(|generation| (offset, generation))
-}
-
-pub(crate) fn file_name(base_offset: KafkaOffset, suffix: &str) -> String {
-    format!("{:020}.{suffix}", base_offset.0)
-}
-
-/// The base offset in a segment file's name.
-pub(crate) fn parse_file_name(name: &Path) -> Option<(KafkaOffset, FileKind)> {
-    let (offset, suffix) = parse_name(name)?;
-    FileKind::ALL.into_iter().find(|kind| kind.suffix() == suffix).map(|kind| (offset, kind))
-}
-
-/// The offset in a producer snapshot's name.
-pub(crate) fn parse_snapshot_name(name: &Path) -> Option<KafkaOffset> {
-    parse_name(name).filter(|(_, suffix)| *suffix == SNAPSHOT_SUFFIX).map(|(offset, _)| offset)
-}
-
-fn parse_name(name: &Path) -> Option<(KafkaOffset, &str)> {
-    let (digits, suffix) = name.to_str()?.split_once('.')?;
-    if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok().map(|offset| (KafkaOffset(offset), suffix))
-}
 
 /// What is in a segment so far. Grows batch by batch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,6 +31,8 @@ pub(crate) struct Content {
     pub(crate) unindexed_bytes: u64,
     /// Timestamp of the time index's last entry.
     pub(crate) indexed_timestamp: TimestampMs,
+    /// Markers of aborts: so many entries the transaction index has.
+    pub(crate) aborted: u32,
 }
 
 /// A segment of one log.
@@ -170,45 +109,49 @@ impl FilePlace {
 /// How far the files of the active segment are written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Active {
-    pub(crate) files: [BlockTail; 3],
+    pub(crate) files: [BlockTail; 4],
     /// Files that are known to exist and to end at `written`: after a restart more may be in them.
-    pub(crate) prepared: [bool; 3],
+    pub(crate) prepared: [bool; 4],
 }
 
 impl Active {
     pub(crate) fn file(&self, kind: FileKind) -> &BlockTail {
-        let [log, offsets, times] = &self.files;
+        let [log, offsets, times, transactions] = &self.files;
         match kind {
             FileKind::Log => log,
             FileKind::OffsetIndex => offsets,
             FileKind::TimeIndex => times,
+            FileKind::TransactionIndex => transactions,
         }
     }
 
     pub(crate) fn file_mut(&mut self, kind: FileKind) -> &mut BlockTail {
-        let [log, offsets, times] = &mut self.files;
+        let [log, offsets, times, transactions] = &mut self.files;
         match kind {
             FileKind::Log => log,
             FileKind::OffsetIndex => offsets,
             FileKind::TimeIndex => times,
+            FileKind::TransactionIndex => transactions,
         }
     }
 
     pub(super) fn is_prepared(&self, kind: FileKind) -> bool {
-        let [log, offsets, times] = self.prepared;
+        let [log, offsets, times, transactions] = self.prepared;
         match kind {
             FileKind::Log => log,
             FileKind::OffsetIndex => offsets,
             FileKind::TimeIndex => times,
+            FileKind::TransactionIndex => transactions,
         }
     }
 
     pub(super) fn set_prepared(&mut self, kind: FileKind) {
-        let [log, offsets, times] = &mut self.prepared;
+        let [log, offsets, times, transactions] = &mut self.prepared;
         match kind {
             FileKind::Log => *log = true,
             FileKind::OffsetIndex => *offsets = true,
             FileKind::TimeIndex => *times = true,
+            FileKind::TransactionIndex => *transactions = true,
         }
     }
 }
@@ -223,6 +166,7 @@ impl Segment {
             max_timestamp_offset: base_offset,
             unindexed_bytes: 0,
             indexed_timestamp: TimestampMs::NONE,
+            aborted: 0,
         };
         Self {
             base_offset,
@@ -257,6 +201,7 @@ impl Segment {
 pub(crate) struct IndexEntries {
     pub(crate) offsets: Vec<u8>,
     pub(crate) times: Vec<u8>,
+    pub(crate) aborted: Vec<u8>,
 }
 
 impl Content {
@@ -289,6 +234,12 @@ impl Content {
         }
     }
 
+    /// The batch just added is the marker that aborted this.
+    pub(crate) fn add_aborted(&mut self, aborted: &AbortedTransaction, indexes: &mut IndexEntries) {
+        indexes.aborted.extend(aborted.encode());
+        self.aborted += 1;
+    }
+
     /// Whether the batch belongs into a new segment (`LogSegment.shouldRoll`).
     pub(super) fn must_roll(
         &self,
@@ -313,36 +264,5 @@ impl Content {
             || index_lens.1 / 12 >= config.time_index_entries_max();
         let too_far = header.last_offset().since(base_offset) > i64::from(i32::MAX);
         too_large || too_old || index_full || too_far
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_cleaned_files() {
-        let path = cleaned_path(Path::new("/d"), KafkaOffset(7), FileKind::OffsetIndex, 12);
-        assert_eq!(path, Path::new("/d/00000000000000000007.index.12.cleaned"));
-        let name = Path::new("00000000000000000007.index.12.cleaned");
-        assert_eq!(parse_cleaned_name(name), Some((KafkaOffset(7), 12)));
-        for other in
-            ["00000000000000000007.log", "00000000000000000007.log.cleaned", "00000000000000000007.log.x.cleaned"]
-        {
-            assert_eq!(parse_cleaned_name(Path::new(other)), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn names_are_kafkas() {
-        let path = file_path(Path::new("/d/t-0"), KafkaOffset(42), FileKind::TimeIndex);
-        assert_eq!(path, Path::new("/d/t-0/00000000000000000042.timeindex"));
-        let name = Path::new("00000000000000000042.index");
-        assert_eq!(parse_file_name(name), Some((KafkaOffset(42), FileKind::OffsetIndex)));
-        for other in
-            ["42.log", "00000000000000000042.log.deleted", "leader-epoch-checkpoint", "0000000000000000004x.log"]
-        {
-            assert_eq!(parse_file_name(Path::new(other)), None, "{other}");
-        }
     }
 }

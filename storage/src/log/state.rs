@@ -3,15 +3,19 @@
 use std::rc::Rc;
 
 use bytes::{BufMut as _, BytesMut};
-use thalweg_protocol::{KafkaOffset, TimestampMs};
+use thalweg_protocol::{KafkaOffset, ProducerId, TimestampMs};
 
 use super::block_tail::BlockTail;
 use super::segment::{Identity, Rewritten};
 use super::shared::CoreShared;
+use super::transactions::Transactions;
 use super::{Active, Content, LogConfig, LogDescriptor, LogPoint, PartitionLog, ProducerState, RaftOnly, Segment};
 use super::{OffsetMap, TermStart, Terms};
 use crate::codec::{CodecError, Reader, WriteExt as _};
 use crate::types::{EntryKind, GroupId, HardState, LogEntry, RaftIndex, Term};
+
+/// The first version of the checkpoint that knows of transactions.
+const WITH_TRANSACTIONS: u16 = 2;
 
 const SEALED: u8 = 0;
 const ACTIVE: u8 = 1;
@@ -41,13 +45,21 @@ impl PartitionLog {
         out.put_count(self.segments.len());
         self.segments.iter().for_each(|segment| segment.encode(out));
         self.committed_producers().encode(out);
+        let open = self.flushed_transactions.open();
+        out.put_count(open.len());
+        for (producer, first_offset) in open {
+            out.put_i64_le(producer.0);
+            out.put_i64_le(first_offset.0);
+        }
         let unflushed = self.tail.from(self.flushed.index.next());
         out.put_count(self.tail.len_from(self.flushed.index.next()));
         unflushed.for_each(|entry| encode_entry(&entry.entry, out));
     }
 
+    /// `version` is the checkpoint's.
     pub(crate) fn decode_state(
         reader: &mut Reader,
+        version: u16,
         config: &Rc<LogConfig>,
         shared: &Rc<CoreShared>,
     ) -> Result<Self, CodecError> {
@@ -61,9 +73,17 @@ impl PartitionLog {
         let commit = RaftIndex(reader.u64("commit index")?);
         log.terms = Terms::from_starts(list(reader, 24, "terms", decode_term)?);
         log.offset_map = OffsetMap::from_entries(list(reader, 29, "Raft-only entries", decode_raft_only)?);
-        log.segments = list(reader, 73, "segments", Segment::decode)?.into();
+        log.segments = list(reader, 73, "segments", |reader| Segment::decode(reader, version))?.into();
         let producers = ProducerState::decode(reader)?;
-        log.flushed_producers = producers.newest_before(log.flushed.next_offset);
+        let open = if version < WITH_TRANSACTIONS {
+            let before = |(_, first): &(ProducerId, KafkaOffset)| *first < log.flushed.next_offset;
+            producers.open_transactions().into_iter().filter(before).collect()
+        } else {
+            list(reader, 16, "open transactions", decode_open)?
+        };
+        log.flushed_producers = producers.newest_before(log.flushed.next_offset, &open);
+        log.flushed_transactions = Transactions::begun(&open);
+        log.transactions = log.flushed_transactions.clone();
         log.commit = log.flushed.index;
         log.high_watermark = log.flushed.next_offset;
         let tail = list(reader, 21, "entries", decode_entry)?;
@@ -113,6 +133,7 @@ impl Segment {
         out.put_i64_le(content.max_timestamp_offset.0);
         out.put_u64_le(content.unindexed_bytes);
         out.put_i64_le(content.indexed_timestamp.0);
+        out.put_u32_le(content.aborted);
         let Some(active) = &self.active else {
             let Rewritten { generation, cleaned, .. } = self.rewritten;
             if generation == 0 {
@@ -128,7 +149,7 @@ impl Segment {
         }
     }
 
-    fn decode(reader: &mut Reader) -> Result<Self, CodecError> {
+    fn decode(reader: &mut Reader, version: u16) -> Result<Self, CodecError> {
         let base_offset = KafkaOffset(reader.i64("base offset")?);
         let base_index = RaftIndex(reader.u64("base index")?);
         let created = TimestampMs(reader.i64("creation time")?);
@@ -140,6 +161,7 @@ impl Segment {
             max_timestamp_offset: KafkaOffset(reader.i64("offset of the newest timestamp")?),
             unindexed_bytes: reader.u64("bytes not indexed")?,
             indexed_timestamp: TimestampMs(reader.i64("indexed timestamp")?),
+            aborted: if version < WITH_TRANSACTIONS { 0 } else { reader.u32("aborted transactions")? },
         };
         let mut rewritten = Rewritten::default();
         let active = match reader.u8("segment kind")? {
@@ -149,7 +171,7 @@ impl Segment {
                 rewritten = Rewritten { generation, cleaned: kind == CLEANED, in_place: false };
                 None
             }
-            ACTIVE => Some(Box::new(decode_active(reader, content.size_bytes)?)),
+            ACTIVE => Some(Box::new(decode_active(reader, content.size_bytes, version)?)),
             other => return Err(CodecError::BadValue { what: "segment kind", found: u64::from(other) }),
         };
         let identity = Identity::default();
@@ -157,9 +179,10 @@ impl Segment {
     }
 }
 
-fn decode_active(reader: &mut Reader, size_bytes: u64) -> Result<Active, CodecError> {
+fn decode_active(reader: &mut Reader, size_bytes: u64, version: u16) -> Result<Active, CodecError> {
     let mut active = Active::default();
-    for file in &mut active.files {
+    let files = if version < WITH_TRANSACTIONS { 3 } else { active.files.len() };
+    for file in active.files.iter_mut().take(files) {
         let written = reader.u64("written bytes")?;
         if !written.is_multiple_of(crate::io::BLOCK_SIZE_BYTES as u64) {
             return Err(CodecError::BadValue { what: "written bytes", found: written });
@@ -173,6 +196,10 @@ fn decode_active(reader: &mut Reader, size_bytes: u64) -> Result<Active, CodecEr
         return Err(CodecError::BadValue { what: "size of the active segment", found });
     }
     Ok(active)
+}
+
+fn decode_open(reader: &mut Reader) -> Result<(ProducerId, KafkaOffset), CodecError> {
+    Ok((ProducerId(reader.i64("producer id")?), KafkaOffset(reader.i64("transaction offset")?)))
 }
 
 fn encode_hard_state(state: &HardState, out: &mut BytesMut) {

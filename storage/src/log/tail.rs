@@ -6,6 +6,7 @@ use bytes::Bytes;
 use thalweg_protocol::KafkaOffset;
 
 use super::producers::ProducerUndo;
+use super::transactions::Part;
 use crate::types::{EntryKind, LogEntry, RaftIndex};
 
 /// One entry and the offsets it covers: `base_offset..next_offset`, empty for Raft-only entries.
@@ -15,6 +16,8 @@ pub(super) struct TailEntry {
     pub(super) next_offset: KafkaOffset,
     /// How to forget its producer's batch, while the entry may still be replaced.
     pub(super) undo: Option<ProducerUndo>,
+    /// What it is to a transaction.
+    pub(super) part: Option<Part>,
 }
 
 impl TailEntry {

@@ -12,7 +12,9 @@ use crate::types::WalSequence;
 
 /// "THALWEGC", little-endian.
 const MAGIC: u64 = u64::from_le_bytes(*b"THALWEGC");
-const VERSION: u16 = 1;
+/// Version 1 knows nothing of transactions.
+const VERSION: u16 = 2;
+const OLDEST_VERSION: u16 = 1;
 const CHECKSUM_LEN: usize = 4;
 
 /// What a checkpoint says besides its groups.
@@ -68,10 +70,10 @@ pub(super) fn decode(
 ) -> Result<(CheckpointHead, Vec<PartitionLog>), StorageError> {
     let damaged =
         |error: CodecError| StorageError::FileDamaged { file: path.to_path_buf(), problem: error.to_string() };
-    let (head, mut reader) = decode_head(file).map_err(damaged)?;
+    let (head, version, mut reader) = decode_head(file).map_err(damaged)?;
     let mut logs = Vec::with_capacity(head.groups.min(1 << 20) as usize);
     for _ in 0..head.groups {
-        logs.push(PartitionLog::decode_state(&mut reader, config, shared).map_err(damaged)?);
+        logs.push(PartitionLog::decode_state(&mut reader, version, config, shared).map_err(damaged)?);
     }
     reader.end().map_err(damaged)?;
     Ok((head, logs))
@@ -85,10 +87,10 @@ pub fn inspect_checkpoint(path: &Path) -> Result<CheckpointHead, StorageError> {
     let file = Bytes::from(std::fs::read(path).map_err(StorageError::io("read", path))?);
     let damaged =
         |error: CodecError| StorageError::FileDamaged { file: path.to_path_buf(), problem: error.to_string() };
-    decode_head(&file).map(|(head, _)| head).map_err(damaged)
+    decode_head(&file).map(|(head, ..)| head).map_err(damaged)
 }
 
-fn decode_head(file: &Bytes) -> Result<(CheckpointHead, Reader), CodecError> {
+fn decode_head(file: &Bytes) -> Result<(CheckpointHead, u16, Reader), CodecError> {
     let covered = file.len().checked_sub(CHECKSUM_LEN).ok_or(CodecError::Truncated { what: "checkpoint" })?;
     let mut reader = Reader::new(file.slice(..covered));
     // Magic and version first: another version may have its checksum elsewhere.
@@ -96,9 +98,9 @@ fn decode_head(file: &Bytes) -> Result<(CheckpointHead, Reader), CodecError> {
     if found != MAGIC {
         return Err(CodecError::BadMagic { found });
     }
-    let found = reader.u16("version")?;
-    if found != VERSION {
-        return Err(CodecError::BadVersion { found, known: VERSION });
+    let version = reader.u16("version")?;
+    if !(OLDEST_VERSION..=VERSION).contains(&version) {
+        return Err(CodecError::BadVersion { found: version, known: VERSION });
     }
     let stored = Reader::new(file.slice(covered..)).u32("checksum")?;
     let computed = crc32c::crc32c(&file.slice(..covered));
@@ -108,5 +110,5 @@ fn decode_head(file: &Bytes) -> Result<(CheckpointHead, Reader), CodecError> {
     let sequence = WalSequence(reader.u64("sequence")?);
     let core = reader.u32("core")?;
     let groups = reader.u32("groups")?;
-    Ok((CheckpointHead { sequence, core, groups }, reader))
+    Ok((CheckpointHead { sequence, core, groups }, version, reader))
 }

@@ -20,8 +20,10 @@ mod compaction;
 mod crash;
 mod golden;
 mod life;
+mod reader;
 mod reading;
 mod removal;
+mod transactions;
 mod unreadable;
 
 const NOW: TimestampMs = TimestampMs(1_700_000_000_000);

@@ -7,8 +7,9 @@ use thalweg_protocol::records::{BatchHeader, BatchView, Record, RecordError, emp
 use thalweg_protocol::{KafkaOffset, ProducerEpoch, ProducerId, TimestampMs};
 
 use super::key_map::KeyMap;
-use super::transactions::{Control, Decisions, MarkerWalk};
+use super::transactions::{Decisions, MarkerWalk};
 use crate::log::ProducerState;
+use crate::log::transactions::Control;
 
 /// The most that one batch may decompress to.
 pub(super) const DECOMPRESSED_MAX_BYTES: usize = 256 << 20;

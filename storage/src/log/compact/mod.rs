@@ -9,6 +9,7 @@
 //! - **Invariant:** segments are replaced oldest first, so that a tombstone never goes before what it deletes.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use thalweg_protocol::records::BatchHeader;
@@ -22,7 +23,8 @@ use self::survey::{Survey, map_keys};
 use self::transactions::MarkerWalk;
 use super::piece::{Scan, SegmentView};
 use super::segment::Rewritten;
-use super::{CoreShared, FileKind, LogRef, Segment, cleaned_path};
+use super::transaction_index::load_aborted;
+use super::{AbortedTransaction, CoreShared, FileKind, LogRef, Segment, cleaned_path};
 use crate::error::StorageError;
 use crate::io::yield_now;
 
@@ -257,6 +259,15 @@ async fn rewrite(
     result
 }
 
+/// The aborted transactions of a segment by their markers.
+async fn aborted_in(log: &LogRef, source: &Segment) -> Result<HashMap<KafkaOffset, AbortedTransaction>, StorageError> {
+    if source.content.aborted == 0 {
+        return Ok(HashMap::new());
+    }
+    let aborted = load_aborted(log, source.base_offset).await?;
+    Ok(aborted.into_iter().map(|aborted| (aborted.last_offset, aborted)).collect())
+}
+
 /// False when the segments are no longer what they were.
 async fn try_rewrite(
     log: &LogRef,
@@ -273,8 +284,10 @@ async fn try_rewrite(
     };
     let mut fresh = Segment::new(first.base_offset, first.base_index, last.created);
     fresh.rewritten = Rewritten { generation: group.generation(), cleaned: group.cleaned, in_place: false };
-    let mut output = Output::create(shared, dir, fresh, interval, budget.write_size_bytes).await?;
-    for view in &group.views {
+    let had_aborted = group.sources.iter().any(|source| source.content.aborted > 0);
+    let mut output = Output::create(shared, dir, fresh, interval, budget.write_size_bytes, had_aborted).await?;
+    for (view, source) in group.views.iter().zip(&group.sources) {
+        let aborted = aborted_in(log, source).await?;
         let mut scan = Scan::new(view.clone(), 0, SCAN_CHUNK_BYTES);
         while let Some((header, position)) = scan.next().await? {
             let batch = scan.batch(&header, position).await?;
@@ -289,6 +302,12 @@ async fn try_rewrite(
             };
             pace.spend(batch.len()).await?;
             output.add(&header, batch).await?;
+            // Of a marker that was emptied nothing is left to leave out, and no reader would see where it ends.
+            if header.records_count > 0
+                && let Some(aborted) = aborted.get(&header.base_offset)
+            {
+                output.add_aborted(aborted);
+            }
         }
     }
     let written_bytes = output.size_bytes();

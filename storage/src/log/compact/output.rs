@@ -11,7 +11,7 @@ use crate::error::StorageError;
 use crate::io::{DiskFile, OpenMode};
 use crate::log::block_tail::BlockTail;
 use crate::log::segment::{Content, FilePlace, IndexEntries};
-use crate::log::{CoreShared, FileKind, Segment};
+use crate::log::{AbortedTransaction, CoreShared, FileKind, Segment};
 
 /// The file of a segment that is being written.
 pub(super) struct Output {
@@ -26,6 +26,8 @@ pub(super) struct Output {
     indexes: IndexEntries,
     index_interval_bytes: u64,
     write_size_bytes: usize,
+    /// What it is made from has indexes of aborted transactions, which its own, even if empty, is to replace.
+    had_aborted: bool,
 }
 
 fn place(segment: &Segment, dir: &std::path::Path, kind: FileKind) -> PathBuf {
@@ -40,6 +42,7 @@ impl Output {
         segment: Segment,
         index_interval_bytes: u64,
         write_size_bytes: usize,
+        had_aborted: bool,
     ) -> Result<Self, StorageError> {
         let path = place(&segment, &dir, FileKind::Log);
         // Left by a pass that did not come to its end.
@@ -62,6 +65,7 @@ impl Output {
             indexes: IndexEntries::default(),
             index_interval_bytes,
             write_size_bytes,
+            had_aborted,
         })
     }
 
@@ -71,6 +75,11 @@ impl Output {
         self.parts_bytes += batch.len();
         self.parts.push(batch);
         if self.parts_bytes >= self.write_size_bytes { self.write().await } else { Ok(()) }
+    }
+
+    /// The batch just added is the marker that aborted this.
+    pub(super) fn add_aborted(&mut self, aborted: &AbortedTransaction) {
+        self.segment.content.add_aborted(aborted, &mut self.indexes);
     }
 
     async fn write(&mut self) -> Result<(), StorageError> {
@@ -93,7 +102,11 @@ impl Output {
         for (kind, entries) in [
             (FileKind::OffsetIndex, std::mem::take(&mut self.indexes.offsets)),
             (FileKind::TimeIndex, std::mem::take(&mut self.indexes.times)),
+            (FileKind::TransactionIndex, std::mem::take(&mut self.indexes.aborted)),
         ] {
+            if kind == FileKind::TransactionIndex && !self.had_aborted {
+                continue;
+            }
             let path = place(&self.segment, &self.dir, kind);
             let replaced = self.shared.disk.replace_file(&path, Bytes::from(entries)).await;
             replaced.map_err(StorageError::io("write", &path))?;

@@ -6,11 +6,12 @@ use thalweg_protocol::records::{BatchHeader, BatchView};
 
 use super::filter::DECOMPRESSED_MAX_BYTES;
 use super::key_map::{Full, KeyMap};
-use super::transactions::{Control, Decisions};
+use super::transactions::Decisions;
 use super::{Pace, SCAN_CHUNK_BYTES};
 use crate::error::StorageError;
 use crate::log::LogRef;
 use crate::log::piece::{Scan, SegmentView};
+use crate::log::transactions::Control;
 
 /// Headers are small and batches often are not: little is read for each.
 const HEADER_CHUNK_BYTES: usize = 64 << 10;

@@ -2,30 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bytes::Bytes;
-use thalweg_protocol::records::{BatchHeader, BatchView, ControlRecord, Marker, RecordError};
+use thalweg_protocol::records::{BatchHeader, Marker};
 use thalweg_protocol::{KafkaOffset, ProducerId};
 
-/// What a control batch says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Control {
-    End(Marker),
-    /// The marker in it was removed before; only the header was kept.
-    Emptied,
-    /// Nothing about transactions.
-    Other,
-}
-
-impl Control {
-    pub(super) fn parse(batch: &Bytes) -> Result<Self, RecordError> {
-        // Control records are a few bytes, and never compressed.
-        let Some(record) = BatchView::first(batch)?.records(batch.len())?.next() else { return Ok(Self::Emptied) };
-        Ok(match ControlRecord::parse(&record?)? {
-            ControlRecord::TransactionEnd { marker, .. } => Self::End(marker),
-            ControlRecord::Other { .. } => Self::Other,
-        })
-    }
-}
+use crate::log::transactions::Control;
 
 /// Which transactions were aborted, from a look at all batches in order.
 #[derive(Default)]
@@ -48,7 +28,7 @@ impl Decisions {
             return;
         }
         let Some(first) = self.open.remove(&header.producer_id) else { return };
-        if control == Control::End(Marker::Abort) {
+        if matches!(control, Control::End { marker: Marker::Abort, .. }) {
             self.aborted.entry(header.producer_id).or_default().push((first, header.base_offset));
         }
     }
@@ -87,7 +67,7 @@ impl MarkerWalk {
     /// Whether nothing of the transaction is left.
     pub(super) fn ends_nothing(&mut self, header: &BatchHeader, control: Control) -> bool {
         match control {
-            Control::End(_) => !self.seen.remove(&header.producer_id),
+            Control::End { .. } => !self.seen.remove(&header.producer_id),
             Control::Emptied => true,
             Control::Other => false,
         }

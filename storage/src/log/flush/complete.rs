@@ -6,7 +6,7 @@ use super::aids::{write_epochs, write_producer_snapshot};
 use super::prepare::{file_for_writing, tidy_directory, write_staged};
 use super::roll::index_newest_timestamp;
 use crate::error::StorageError;
-use crate::log::{FileKind, LogRef, PartitionLog};
+use crate::log::{LogRef, PartitionLog};
 
 pub(super) async fn complete_files(log: &LogRef) -> Result<(), StorageError> {
     let has_changed = {
@@ -19,7 +19,8 @@ pub(super) async fn complete_files(log: &LogRef) -> Result<(), StorageError> {
     tidy_directory(log).await?;
     index_newest_timestamp(log).await?;
     if log.borrow().active_segment().is_some() {
-        for kind in FileKind::ALL {
+        let kinds = log.borrow().kinds_to_seal();
+        for kind in kinds {
             let file = file_for_writing(log, kind).await?;
             let staged = log.borrow().stage_fragment(kind);
             if let Some(mut staged) = staged {
@@ -33,7 +34,7 @@ pub(super) async fn complete_files(log: &LogRef) -> Result<(), StorageError> {
     log.disk_state.incomplete = false;
     // What lies behind `written` must be cut again before the next write.
     if let Some(active) = log.segments.back_mut().and_then(|segment| segment.active.as_mut()) {
-        active.prepared = [false; 3];
+        active.prepared = [false; 4];
     }
     Ok(())
 }

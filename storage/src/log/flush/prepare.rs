@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use thalweg_protocol::KafkaOffset;
+
 use super::aids::write_metadata;
 use crate::error::StorageError;
 use crate::io::DiskFile;
 use crate::log::block_tail::Staged;
 use crate::log::rebuild::rebuild_active_indexes;
 use crate::log::segment::{parse_cleaned_name, parse_snapshot_name};
+use crate::log::transaction_index::rebuild_transaction_index;
 use crate::log::{FileKind, LogRef, file_path, parse_file_name};
 
 /// The file, ending where this log believes it to end.
@@ -29,7 +32,12 @@ pub(super) async fn file_for_writing(log: &LogRef, kind: FileKind) -> Result<Rc<
     let Some(written) = unprepared_len(log, kind) else { return Ok(file) };
     let len = file.len().await.map_err(StorageError::io("inspect", &path))?;
     if len < written && kind != FileKind::Log {
-        rebuild_active_indexes(log).await?;
+        if kind == FileKind::TransactionIndex {
+            let base = log.borrow().segments.back().map_or(KafkaOffset::ZERO, |segment| segment.base_offset);
+            rebuild_transaction_index(log, base).await?;
+        } else {
+            rebuild_active_indexes(log).await?;
+        }
         return shared.files.open(shared.disk.as_ref(), &path).await.map_err(StorageError::io("open", &path));
     }
     if len < written {
@@ -114,5 +122,10 @@ fn is_known(log: &LogRef, name: &Path) -> bool {
         let begins_next = log.active_segment().is_none() && offset == log.flushed.next_offset;
         return begins_next || is_segment(offset);
     }
-    parse_file_name(name).is_none_or(|(base, _)| is_segment(base))
+    // What a crash took back may have been the only abort of its segment.
+    let has_aborts = |base| log.segment_at(base).is_some_and(|segment| segment.content.aborted > 0);
+    parse_file_name(name).is_none_or(|(base, kind)| match kind {
+        FileKind::TransactionIndex => has_aborts(base),
+        _ => is_segment(base),
+    })
 }

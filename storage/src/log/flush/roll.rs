@@ -11,7 +11,8 @@ use crate::log::{FileKind, LogRef, PartitionLog};
 /// The caller is through the log's gate, and there is an active segment.
 pub(super) async fn roll(log: &LogRef) -> Result<(), StorageError> {
     index_newest_timestamp(log).await?;
-    for kind in FileKind::ALL {
+    let kinds = log.borrow().kinds_to_seal();
+    for kind in kinds {
         let file = file_for_writing(log, kind).await?;
         let staged = log.borrow().stage_fragment(kind);
         if let Some(mut staged) = staged {
@@ -52,6 +53,12 @@ impl PartitionLog {
         let active = self.active_segment()?.active.as_ref()?;
         let staged = active.file(kind).stage_fragment(self.shared.disk.as_ref());
         staged.needs_file().then_some(staged)
+    }
+
+    /// The files that the active segment has once it is sealed: without aborted transactions, no index of them.
+    pub(super) fn kinds_to_seal(&self) -> Vec<FileKind> {
+        let aborted = self.active_segment().map_or(0, |segment| segment.content.aborted);
+        FileKind::ALL.into_iter().filter(|kind| *kind != FileKind::TransactionIndex || aborted > 0).collect()
     }
 
     fn seal(&mut self) {

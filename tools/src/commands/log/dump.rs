@@ -14,7 +14,7 @@ use super::wal;
 use crate::cli::Global;
 use crate::failure::Failure;
 
-/// Segments (.log), their indexes (.index, .timeindex), the write-ahead log (.wal) and its checkpoint. With --json, one line of JSON for each batch or entry.
+/// Segments (.log), their indexes (.index, .timeindex, .txnindex), the write-ahead log (.wal) and its checkpoint. With --json, one line of JSON for each batch or entry.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Data files, or directories with some
@@ -52,7 +52,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
         out.heading(&file)?;
         damaged += match file.kind {
             Kind::Segment => segment(&file, arguments, &mut out)?,
-            Kind::OffsetIndex | Kind::TimeIndex => entries(&file, arguments, &mut out)?,
+            Kind::OffsetIndex | Kind::TimeIndex | Kind::TransactionIndex => entries(&file, arguments, &mut out)?,
             Kind::WriteAhead => write_ahead(&file, arguments, &mut out)?,
             Kind::Checkpoint => checkpoint(&file, &mut out)?,
         };

@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Segment,
     OffsetIndex,
     TimeIndex,
+    /// Aborted transactions.
+    TransactionIndex,
     /// A file of a core's write-ahead log.
     WriteAhead,
     Checkpoint,
@@ -28,6 +30,7 @@ impl Kind {
             "log" => Some(Self::Segment),
             "index" => Some(Self::OffsetIndex),
             "timeindex" => Some(Self::TimeIndex),
+            "txnindex" => Some(Self::TransactionIndex),
             "wal" => Some(Self::WriteAhead),
             _ => None,
         }
@@ -38,6 +41,7 @@ impl Kind {
             Self::Segment => "segment",
             Self::OffsetIndex => "offset index",
             Self::TimeIndex => "time index",
+            Self::TransactionIndex => "transaction index",
             Self::WriteAhead => "write-ahead log",
             Self::Checkpoint => "checkpoint",
         }

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 const INDEX_SIZE_MAX_BYTES: u64 = 1 << 30;
 const OFFSET_ENTRY_LEN: usize = 8;
 const TIME_ENTRY_LEN: usize = 12;
+const TRANSACTION_ENTRY_LEN: usize = 34;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -21,6 +22,9 @@ pub(super) enum Entry {
     Offset { offset: i64, position: u32 },
     /// Up to `offset`, no record is newer than `timestamp`.
     Time { timestamp: i64, offset: i64 },
+    /// The producer's transaction from `first_offset` on was aborted by the marker at `last_offset`; readers of committed
+    /// records stopped at `last_stable_offset` then.
+    Aborted { version: i16, producer_id: i64, first_offset: i64, last_offset: i64, last_stable_offset: i64 },
 }
 
 impl Entry {
@@ -30,6 +34,10 @@ impl Entry {
             Self::Time { timestamp, offset } => {
                 format!("  {} up to offset {offset}", crate::time::format_ms(timestamp))
             }
+            Self::Aborted { producer_id, first_offset, last_offset, last_stable_offset, .. } => format!(
+                "  producer {producer_id} aborted offsets {first_offset} to {last_offset}, last stable offset \
+                 {last_stable_offset}"
+            ),
         }
     }
 
@@ -37,6 +45,7 @@ impl Entry {
         match self {
             Self::Offset { offset, .. } => offset,
             Self::Time { timestamp, .. } => timestamp,
+            Self::Aborted { last_offset, .. } => last_offset,
         }
     }
 }
@@ -51,7 +60,11 @@ pub(super) fn read(file: &DataFile) -> Result<Vec<Entry>, Failure> {
 
 /// Unwritten entries at the end are zeros; there is no zero entry behind the first.
 fn entries(bytes: &[u8], file: &DataFile) -> Vec<Entry> {
-    let length = if file.kind == Kind::TimeIndex { TIME_ENTRY_LEN } else { OFFSET_ENTRY_LEN };
+    let length = match file.kind {
+        Kind::TimeIndex => TIME_ENTRY_LEN,
+        Kind::TransactionIndex => TRANSACTION_ENTRY_LEN,
+        _ => OFFSET_ENTRY_LEN,
+    };
     bytes
         .chunks_exact(length)
         .take_while(|entry| entry.iter().any(|byte| *byte != 0))
@@ -61,6 +74,9 @@ fn entries(bytes: &[u8], file: &DataFile) -> Vec<Entry> {
 
 fn parse(entry: &[u8], file: &DataFile) -> Option<Entry> {
     let absolute = |relative: [u8; 4]| file.base_offset + i64::from(i32::from_be_bytes(relative));
+    if file.kind == Kind::TransactionIndex {
+        return parse_aborted(entry);
+    }
     if file.kind == Kind::TimeIndex {
         let (timestamp, offset) = entry.split_first_chunk::<8>()?;
         return Some(Entry::Time {
@@ -70,6 +86,19 @@ fn parse(entry: &[u8], file: &DataFile) -> Option<Entry> {
     }
     let (offset, position) = entry.split_first_chunk::<4>()?;
     Some(Entry::Offset { offset: absolute(*offset), position: u32::from_be_bytes(*position.first_chunk()?) })
+}
+
+/// Kafka's `AbortedTxn`.
+fn parse_aborted(entry: &[u8]) -> Option<Entry> {
+    let (version, fields) = entry.split_first_chunk::<2>()?;
+    let mut fields = fields.as_chunks::<8>().0.iter().map(|field| i64::from_be_bytes(*field));
+    Some(Entry::Aborted {
+        version: i16::from_be_bytes(*version),
+        producer_id: fields.next()?,
+        first_offset: fields.next()?,
+        last_offset: fields.next()?,
+        last_stable_offset: fields.next()?,
+    })
 }
 
 /// What is wrong with an index taken alone: its entries must rise.
@@ -119,6 +148,18 @@ mod tests {
         assert_eq!(problem(&read), None);
         let time = entries(&[0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1], &file(Kind::TimeIndex));
         assert_eq!(time, [Entry::Time { timestamp: 7, offset: 101 }]);
+    }
+
+    #[test]
+    fn aborted_transactions_are_absolute() {
+        let mut bytes = vec![0, 0];
+        bytes.extend([7_i64, 90, 104, 105].iter().flat_map(|field| field.to_be_bytes()));
+        let read = entries(&bytes, &file(Kind::TransactionIndex));
+        let expected =
+            Entry::Aborted { version: 0, producer_id: 7, first_offset: 90, last_offset: 104, last_stable_offset: 105 };
+        assert_eq!(read, [expected]);
+        assert!(expected.text().contains("producer 7 aborted offsets 90 to 104"));
+        assert!(problem(&[expected, expected]).is_some(), "a marker aborts once");
     }
 
     #[test]

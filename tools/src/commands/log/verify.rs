@@ -68,7 +68,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
                 segment.verify(&mut progress, done_bytes)?;
                 *end = segment.next_offset;
             }
-            Kind::OffsetIndex | Kind::TimeIndex => verify_index(file, &mut report)?,
+            Kind::OffsetIndex | Kind::TimeIndex | Kind::TransactionIndex => verify_index(file, &mut report)?,
             Kind::WriteAhead => {}
             Kind::Checkpoint => verify_checkpoint(file, &mut report),
         }

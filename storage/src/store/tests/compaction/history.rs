@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use thalweg_protocol::records::{BatchHeader, BatchView, Compression, ControlRecord, Marker, Record, batches, control};
 
+use super::super::reader::committed_records;
 use super::*;
 
 /// A record as it was written.
@@ -165,10 +166,36 @@ impl History {
         let last_stable = self.last_stable_offset(log);
         let found = self.parse(&bytes, last_stable);
         self.verify_newest(&found, last_stable);
+        self.verify_index(running, log, random, &found, last_stable);
         self.verify_producers(&bytes);
         for _ in 0..5 {
             self.verify_lookups(running, log, random, &bytes);
         }
+    }
+
+    /// A consumer that is told of aborted transactions sees the same, from wherever it begins.
+    fn verify_index(
+        &self,
+        running: &mut Running,
+        log: &LogRef,
+        random: &mut SimRandom,
+        found: &BTreeMap<i64, Record>,
+        last_stable: i64,
+    ) {
+        let end = KafkaOffset(last_stable);
+        assert_eq!(log.borrow().last_stable_offset(), end);
+        let begin = KafkaOffset(random.below(last_stable.unsigned_abs() + 1) as i64);
+        let (mut from, mut seen) = (begin, Vec::new());
+        while from < end {
+            let bytes = running.run(crate::log::read(log, from, end, 5000)).unwrap().batches.concat();
+            let Some(last) = batches(&bytes).last() else { break };
+            let behind = last.unwrap().header.next_offset();
+            let aborted = running.run(crate::log::aborted_transactions(log, from, behind)).unwrap();
+            seen.extend(committed_records(&bytes, from, &aborted));
+            from = behind;
+        }
+        let wanted = found.keys().copied().filter(|offset| *offset >= begin.0).map(KafkaOffset);
+        assert_eq!(seen, wanted.collect::<Vec<_>>(), "from {begin} to {end}");
     }
 
     /// What a `read_committed` consumer sees, each record compared with what was written at its offset.
