@@ -23,9 +23,20 @@ pub enum Answer {
     Close(String),
 }
 
-/// A request whose ordering is decided and whose answer is on its way.
+/// An answer on its way.
+pub type Pending = LocalBoxFuture<'static, Answer>;
+
+/// How far a request is, once it was started.
+pub enum Starting {
+    /// What it does comes before what later requests do.
+    Ordered(Pending),
+    /// That is so only when this is through: no later request of the connection may start before.
+    Ordering(LocalBoxFuture<'static, Pending>),
+}
+
+/// A request that was started.
 pub struct Started {
-    pub answer: LocalBoxFuture<'static, Answer>,
+    pub starting: Starting,
     /// The connection's next request must not start before this one is answered (all but Produce).
     pub in_order: bool,
 }
@@ -40,7 +51,7 @@ pub struct Context {
     pub client_id: Option<StrBytes>,
 }
 
-type Start = fn(Context, Bytes) -> LocalBoxFuture<'static, Answer>;
+type Start = fn(Context, Bytes) -> Starting;
 
 /// One API that this broker serves.
 pub struct Api {
@@ -56,7 +67,7 @@ macro_rules! api {
         Api {
             key: ApiKey::$key,
             versions: VersionRange { min: $min, max: $max },
-            start: |context, body| answer(context, body, $handle).boxed_local(),
+            start: |context, body| Starting::Ordered(answer(context, body, $handle).boxed_local()),
             in_order: true,
         }
     };
@@ -64,15 +75,25 @@ macro_rules! api {
 
 /// An API whose handler lays out its own answer.
 macro_rules! raw_api {
-    ($key:ident, $min:literal..=$max:literal, $start:path, in_order: $in_order:literal) => {
-        Api { key: ApiKey::$key, versions: VersionRange { min: $min, max: $max }, start: $start, in_order: $in_order }
+    ($key:ident, $min:literal..=$max:literal, $start:path) => {
+        Api {
+            key: ApiKey::$key,
+            versions: VersionRange { min: $min, max: $max },
+            start: |context, body| Starting::Ordered($start(context, body)),
+            in_order: true,
+        }
     };
 }
 
 /// Every API served, by key. The versions reach down to the oldest that Kafka 4 accepts (KIP-896).
 pub static APIS: &[Api] = &[
-    raw_api!(Produce, 3..=13, handlers::k00_produce::start, in_order: false),
-    raw_api!(Fetch, 4..=18, handlers::k01_fetch::start, in_order: true),
+    Api {
+        key: ApiKey::Produce,
+        versions: VersionRange { min: 3, max: 13 },
+        start: handlers::k00_produce::start,
+        in_order: false,
+    },
+    raw_api!(Fetch, 4..=18, handlers::k01_fetch::start),
     api!(ListOffsets, 1..=10, handlers::k02_list_offsets::handle),
     api!(Metadata, 0..=13, handlers::k03_metadata::handle),
     api!(OffsetCommit, 2..=9, handlers::k08_offset_commit::handle),
@@ -84,12 +105,13 @@ pub static APIS: &[Api] = &[
     api!(SyncGroup, 0..=5, handlers::k14_sync_group::handle),
     api!(DescribeGroups, 0..=6, handlers::k15_describe_groups::handle),
     api!(ListGroups, 0..=5, handlers::k16_list_groups::handle),
-    raw_api!(ApiVersions, 0..=4, handlers::k18_api_versions::start, in_order: true),
+    raw_api!(ApiVersions, 0..=4, handlers::k18_api_versions::start),
     api!(CreateTopics, 2..=7, handlers::k19_create_topics::handle),
     api!(DeleteTopics, 1..=6, handlers::k20_delete_topics::handle),
     api!(DeleteRecords, 0..=2, handlers::k21_delete_records::handle),
     api!(InitProducerId, 0..=5, handlers::k22_init_producer_id::handle),
     api!(OffsetForLeaderEpoch, 2..=4, handlers::k23_offset_for_leader_epoch::handle),
+    api!(WriteTxnMarkers, 1..=1, handlers::k27_write_txn_markers::handle),
     api!(DescribeConfigs, 1..=4, handlers::k32_describe_configs::handle),
     api!(AlterConfigs, 0..=2, handlers::k33_alter_configs::handle),
     api!(DescribeLogDirs, 1..=4, handlers::k35_describe_log_dirs::handle),
@@ -98,6 +120,7 @@ pub static APIS: &[Api] = &[
     api!(IncrementalAlterConfigs, 0..=1, handlers::k44_incremental_alter_configs::handle),
     api!(OffsetDelete, 0..=0, handlers::k47_offset_delete::handle),
     api!(DescribeCluster, 0..=2, handlers::k60_describe_cluster::handle),
+    api!(DescribeProducers, 0..=0, handlers::k61_describe_producers::handle),
     api!(DescribeTopicPartitions, 0..=0, handlers::k75_describe_topic_partitions::handle),
 ];
 
@@ -118,15 +141,13 @@ pub fn start(core: &Rc<Core>, peer: &Rc<Peer>, mut frame: Bytes) -> Result<Start
     if !(api.versions.min..=api.versions.max).contains(&api_version) {
         // KIP-511: a client that asks for our versions in one we do not know is told in v0 which we do.
         if api.key == ApiKey::ApiVersions {
-            return Ok(Started {
-                answer: handlers::k18_api_versions::unsupported(context).boxed_local(),
-                in_order: true,
-            });
+            let answer = handlers::k18_api_versions::unsupported(context).boxed_local();
+            return Ok(Started { starting: Starting::Ordered(answer), in_order: true });
         }
         let (key, range) = (api.key, api.versions);
         return Err(format!("{key:?} request of version {api_version}; served are {}..={}", range.min, range.max));
     }
-    Ok(Started { answer: (api.start)(context, frame), in_order: api.in_order })
+    Ok(Started { starting: (api.start)(context, frame), in_order: api.in_order })
 }
 
 /// Decodes, handles, encodes.

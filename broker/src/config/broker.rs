@@ -77,6 +77,11 @@ pub struct Config {
 
     pub producer_id_expiration: Duration,
     pub producer_id_expiration_check_interval: Duration,
+    pub transaction_partition_verification_enable: bool,
+    /// `add.partitions.to.txn.retry.backoff.ms`
+    pub add_partitions_retry_backoff: Duration,
+    /// `add.partitions.to.txn.retry.backoff.max.ms`: how long it is tried in all.
+    pub add_partitions_retry_backoff_max: Duration,
 
     pub offsets_topic_num_partitions: usize,
     pub offsets_topic_replication_factor: ReplicationFactor,

@@ -69,6 +69,9 @@ impl Config {
             default_replication_factor: from.factor("default.replication.factor")?,
             producer_id_expiration: from.millis("producer.id.expiration.ms")?,
             producer_id_expiration_check_interval: from.millis("producer.id.expiration.check.interval.ms")?,
+            transaction_partition_verification_enable: from.boolean("transaction.partition.verification.enable")?,
+            add_partitions_retry_backoff: from.millis("add.partitions.to.txn.retry.backoff.ms")?,
+            add_partitions_retry_backoff_max: from.millis("add.partitions.to.txn.retry.backoff.max.ms")?,
             offsets_topic_num_partitions: from.size("offsets.topic.num.partitions")?,
             offsets_topic_replication_factor: ReplicationFactor {
                 wanted: from.factor("offsets.topic.replication.factor")?,

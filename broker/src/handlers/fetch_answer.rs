@@ -2,10 +2,10 @@
 
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::fetch_response::{FetchBody, FetchLayout, FetchPartition, FetchTopic};
-use thalweg_protocol::messages::BrokerId;
-use thalweg_protocol::messages::fetch_response::{EpochEndOffset, LeaderIdAndEpoch, PartitionData};
+use thalweg_protocol::messages::fetch_response::{AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch, PartitionData};
+use thalweg_protocol::messages::{BrokerId, ProducerId};
 
-use super::fetch_read::Read;
+use super::fetch_read::{Aborted, Read};
 use super::fetch_session::{Key, Mode, Told, Wanted};
 use super::{k01_fetch, topics};
 use crate::dispatch::{Answer, Context};
@@ -35,8 +35,8 @@ pub fn lay_out(
                 moved |= read.error == ErrorCode::NotLeaderOrFollower;
                 context.core.shared.metrics.fetched_bytes.add(read.bytes as u64);
                 let mut data = describe(context, &key, &read);
-                // Only those who read committed records are told which transactions to leave out: none yet.
-                data.aborted_transactions = read_committed.then(Vec::new);
+                // Only those who read committed records are told which transactions to leave out.
+                data.aborted_transactions = read_committed.then(|| read.aborted.iter().map(tell).collect());
                 FetchPartition { data, records: read.records }
             })
             .collect();
@@ -49,6 +49,12 @@ pub fn lay_out(
         body.node_endpoints = topics::endpoints(context).map(Into::into).collect();
     }
     send(context, &body)
+}
+
+fn tell(aborted: &Aborted) -> AbortedTransaction {
+    AbortedTransaction::default()
+        .with_producer_id(ProducerId(aborted.producer.0))
+        .with_first_offset(aborted.first_offset.0)
 }
 
 fn send(context: &Context, body: &FetchBody) -> Answer {

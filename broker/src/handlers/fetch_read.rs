@@ -6,7 +6,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use thalweg_protocol::error::ErrorCode;
-use thalweg_protocol::{KafkaOffset, LeaderEpoch};
+use thalweg_protocol::records::BatchHeader;
+use thalweg_protocol::{KafkaOffset, LeaderEpoch, ProducerId};
+use thalweg_storage::StorageError;
+use thalweg_storage::log::LogRef;
 use thalweg_storage::types::GroupId;
 
 use super::fetch_session::Wanted;
@@ -47,6 +50,15 @@ pub struct Read {
     pub divergence: Option<(LeaderEpoch, KafkaOffset)>,
     pub records: Vec<Bytes>,
     pub bytes: usize,
+    /// Whose records among these are to be left out, by a reader of committed records.
+    pub aborted: Vec<Aborted>,
+}
+
+/// A transaction that was aborted: its producer's records from this offset on, up to the marker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Aborted {
+    pub producer: ProducerId,
+    pub first_offset: KafkaOffset,
 }
 
 /// A wait that somebody else can end.
@@ -126,20 +138,47 @@ async fn read_one(core: &Rc<Core>, item: &Item, read_committed: bool, room: usiz
     if limit == 0 && !first {
         return read;
     }
-    match thalweg_storage::log::read(&log, from, end, limit).await {
-        Ok(result) => {
-            let bytes: usize = result.batches.iter().map(Bytes::len).sum();
-            if bytes <= limit || first {
-                read.bytes = bytes;
-                read.records = result.batches;
-            }
+    match records(&log, from, end, limit, first, read_committed).await {
+        Ok((records, aborted)) => {
+            read.bytes = records.iter().map(Bytes::len).sum();
+            (read.records, read.aborted) = (records, aborted);
+            read
         }
-        Err(error) => return failed(item.slot, errors::of_storage(&error)),
+        Err(error) => failed(item.slot, errors::of_storage(&error)),
     }
-    read
 }
 
-type Plan = Option<(thalweg_storage::log::LogRef, KafkaOffset, KafkaOffset)>;
+/// Batches, and the aborted transactions among them if the reader wants to leave those out.
+async fn records(
+    log: &LogRef,
+    from: KafkaOffset,
+    end: KafkaOffset,
+    limit: usize,
+    first: bool,
+    read_committed: bool,
+) -> Result<(Vec<Bytes>, Vec<Aborted>), StorageError> {
+    let batches = thalweg_storage::log::read(log, from, end, limit).await?.batches;
+    if batches.iter().map(Bytes::len).sum::<usize>() > limit && !first {
+        return Ok(Default::default());
+    }
+    let Some(behind) = end_of(&batches).filter(|_| read_committed) else { return Ok((batches, Vec::new())) };
+    let aborted = thalweg_storage::log::aborted_transactions(log, from, behind.min(end)).await?;
+    let aborted =
+        aborted.iter().map(|aborted| Aborted { producer: aborted.producer, first_offset: aborted.first_offset });
+    Ok((batches, aborted.collect()))
+}
+
+/// The offset behind the last of these batches.
+fn end_of(batches: &[Bytes]) -> Option<KafkaOffset> {
+    let (mut rest, mut behind) = (batches.last()?.as_ref(), None);
+    while let Ok(header) = BatchHeader::parse(rest) {
+        behind = Some(header.next_offset());
+        rest = rest.get(header.size_bytes()..).unwrap_or_default();
+    }
+    behind
+}
+
+type Plan = Option<(LogRef, KafkaOffset, KafkaOffset)>;
 
 /// Checks what the client believes, and says what to read, if anything.
 fn prepare(core: &Core, item: &Item, read_committed: bool) -> Result<(Read, Plan), ErrorCode> {
@@ -158,6 +197,7 @@ fn prepare(core: &Core, item: &Item, read_committed: bool) -> Result<(Read, Plan
         divergence: None,
         records: Vec::new(),
         bytes: 0,
+        aborted: Vec::new(),
     };
     let from = KafkaOffset(wanted.fetch_offset);
     read.divergence = partition.divergence(LeaderEpoch(wanted.last_fetched_epoch), from);
@@ -181,6 +221,7 @@ fn failed(slot: usize, code: ErrorCode) -> Read {
         divergence: None,
         records: Vec::new(),
         bytes: 0,
+        aborted: Vec::new(),
     }
 }
 

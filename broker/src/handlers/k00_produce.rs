@@ -3,6 +3,8 @@
 //! Behaviour:
 //! - `plan` decides the order: batches go to their owners before the connection's next request is started, so that one
 //!   connection pipelines and each partition still sees its batches in order. The answer comes when all are committed.
+//! - What belongs to a transaction is first vouched for by its coordinator (`produce_transactional`); the connection's next
+//!   request starts when that is done and the batches are with their owners.
 //! - The broker's own topics are refused: what stands in them is the coordinators' (`ReplicaManager.appendRecords`).
 //! - acks=0 has no answer; acks=1 and acks=all are answered when the batch is committed, which on one node is the same.
 //!
@@ -10,7 +12,7 @@
 //! - v8 adds record errors and messages (KIP-467)
 //! - v9 is flexible
 //! - v10 adds the current leader to errors (KIP-951)
-//! - v12 implicit partition addition to transactions (KIP-890): transactions are not served yet
+//! - v11 TRANSACTION_ABORTABLE; v12 partitions are added to the transaction in passing (KIP-890)
 //! - v13 names topics by id (KIP-516)
 
 use std::collections::BTreeMap;
@@ -18,7 +20,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::LocalBoxFuture;
 use futures::{FutureExt as _, future};
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::produce_response::{
@@ -29,18 +30,25 @@ use thalweg_protocol::records::{ProduceRejection, check_produce_version};
 use thalweg_protocol::{LeaderEpoch, PartitionIndex, StrBytes};
 use thalweg_storage::types::GroupId;
 
-use super::topics;
-use crate::dispatch::{Answer, Context, decode, encode};
-use crate::partition::{Appended, Produced};
+use super::{produce_transactional, topics};
+use crate::dispatch::{Answer, Context, Pending, Starting, decode, encode};
+use crate::partition::{Appended, Beginning, Guard, Produced, Sent};
 use crate::reactor::{Core, CoreId, Stopping, within};
 
 /// One partition's records, on their way to the owner.
-struct Item {
+pub struct Item {
     /// Where in the response the result goes: topic, partition within it.
-    slot: (usize, usize),
-    group: GroupId,
+    pub(super) slot: (usize, usize),
+    pub(super) group: GroupId,
     records: Bytes,
+    /// The producer and its transaction, if the batch is of one.
+    pub(super) transactional: Option<Beginning>,
+    /// Under which the coordinator vouched for it.
+    pub(super) guard: Option<Guard>,
 }
+
+/// Items by the core that owns their partitions.
+pub type Items = BTreeMap<CoreId, Vec<Item>>;
 
 /// What the owner says of an item.
 struct Outcome {
@@ -50,19 +58,40 @@ struct Outcome {
 }
 
 /// Splits the request by owner and hands each part over before returning.
-pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answer> {
+pub fn start(context: Context, mut body: Bytes) -> Starting {
     let request: ProduceRequest = match decode(&context, &mut body) {
         Ok(request) => request,
-        Err(close) => return future::ready(close).boxed_local(),
+        Err(close) => return Starting::Ordered(future::ready(close).boxed_local()),
     };
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or_default());
-    let (mut response, items) = plan(&context, request);
-    if !(-1..=1).contains(&acks) {
-        refuse_all(&mut response, ErrorCode::InvalidRequiredAcks);
-        return future::ready(encode(context.correlation_id, context.version, &response)).boxed_local();
+    let transactional_id = request.transactional_id.clone();
+    let (mut response, mut items) = plan(&context, request);
+    let refused = if (-1..=1).contains(&acks) {
+        produce_transactional::check(transactional_id.as_ref(), &items).err()
+    } else {
+        Some(ErrorCode::InvalidRequiredAcks)
+    };
+    if let Some(code) = refused {
+        refuse_all(&mut response, code);
+        let none: Vec<future::Ready<Result<Vec<Outcome>, Stopping>>> = Vec::new();
+        return Starting::Ordered(finish(context, acks, response, none).boxed_local());
     }
     context.peer.asks(items.keys().copied());
+    let Some(transaction) = produce_transactional::Transaction::of(transactional_id, &items) else {
+        return Starting::Ordered(append(context, acks, timeout, response, items));
+    };
+    // The answer is not waited for here: only until the batches are with their owners.
+    let vouched = async move {
+        transaction.vouch(&context, &mut response, &mut items).await;
+        (context, response, items)
+    };
+    let ordering = vouched.map(move |(context, response, items)| append(context, acks, timeout, response, items));
+    Starting::Ordering(ordering.boxed_local())
+}
+
+/// Hands each owner its part before returning.
+fn append(context: Context, acks: i16, timeout: Duration, response: ProduceResponse, items: Items) -> Pending {
     let parts: Vec<_> = items
         .into_iter()
         .map(|(owner, items)| context.core.on(owner, move |core| execute(&core, items, acks, timeout)))
@@ -71,9 +100,9 @@ pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answe
 }
 
 /// The response with what can be said already, and the items by owner.
-fn plan(context: &Context, request: ProduceRequest) -> (ProduceResponse, BTreeMap<CoreId, Vec<Item>>) {
+fn plan(context: &Context, request: ProduceRequest) -> (ProduceResponse, Items) {
     let image = context.core.image();
-    let mut items: BTreeMap<CoreId, Vec<Item>> = BTreeMap::new();
+    let mut items = Items::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for (topic_slot, data) in request.topic_data.into_iter().enumerate() {
         let topic = topics::find(&image, context.version >= 13, &data.name, data.topic_id)
@@ -89,7 +118,9 @@ fn plan(context: &Context, request: ProduceRequest) -> (ProduceResponse, BTreeMa
                 (Ok(info), Some(records)) => items.entry(context.core.owner(info.group)).or_default().push(Item {
                     slot: (topic_slot, slot),
                     group: info.group,
+                    transactional: produce_transactional::beginning(context.version, &records),
                     records,
+                    guard: None,
                 }),
                 (Ok(_), None) => result.error_code = ErrorCode::InvalidRecord.code(),
                 (Err(code), _) => result.error_code = code.code(),
@@ -125,9 +156,10 @@ fn execute(
 ) -> impl Future<Output = Vec<Outcome>> + use<> {
     let now = core.now();
     let mut pending = Vec::with_capacity(items.len());
-    for Item { slot, group, records } in items {
+    for Item { slot, group, records, guard, .. } in items {
         let produced = core.with_partition(group, |partition| {
-            (partition.produce(core, &records, acks, now), partition.leader_epoch())
+            let sent = Sent { records: &records, acks, guard };
+            (partition.produce(core, sent, now), partition.leader_epoch())
         });
         pending.push((slot, produced));
     }

@@ -7,9 +7,12 @@ pub mod fetch_memory;
 pub mod fetch_read;
 pub mod fetch_session;
 pub mod groups;
+pub mod produce_transactional;
 pub mod split;
 pub mod topics;
+pub mod transactions;
 pub mod twins;
+pub mod vouching;
 
 pub mod k00_produce;
 pub mod k01_fetch;
@@ -30,6 +33,7 @@ pub mod k20_delete_topics;
 pub mod k21_delete_records;
 pub mod k22_init_producer_id;
 pub mod k23_offset_for_leader_epoch;
+pub mod k27_write_txn_markers;
 pub mod k32_describe_configs;
 pub mod k33_alter_configs;
 pub mod k35_describe_log_dirs;
@@ -38,6 +42,7 @@ pub mod k42_delete_groups;
 pub mod k44_incremental_alter_configs;
 pub mod k47_offset_delete;
 pub mod k60_describe_cluster;
+pub mod k61_describe_producers;
 pub mod k75_describe_topic_partitions;
 
 /// Whether a topic is the broker's own, as Kafka's `Topic.INTERNAL_TOPICS`.

@@ -14,7 +14,7 @@ use thalweg_reactor::Stream;
 
 use super::Peer;
 use super::placement::Placement;
-use crate::dispatch::{self, Answer, Started};
+use crate::dispatch::{self, Answer, Started, Starting};
 use crate::limits::{
     CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, FRAME_ROOM_BYTES, IDLE_READ_BYTES, LARGE_FRAME_BYTES,
     READ_BUFFER_BYTES,
@@ -148,7 +148,11 @@ async fn read_requests(
             return Err(Ended::ByClient);
         }
         core.shared.metrics.request_bytes.add(length as u64 + 4);
-        let Started { answer, in_order } = dispatch::start(core, peer, frame).map_err(Ended::Request)?;
+        let Started { starting, in_order } = dispatch::start(core, peer, frame).map_err(Ended::Request)?;
+        let answer = match starting {
+            Starting::Ordered(answer) => answer,
+            Starting::Ordering(ordering) => ordering.await,
+        };
         let (done, wait) = if in_order {
             let (done, wait) = futures::channel::oneshot::channel();
             (Some(done), Some(wait))

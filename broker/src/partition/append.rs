@@ -3,16 +3,25 @@
 use bytes::{Bytes, BytesMut};
 use futures::channel::oneshot;
 use thalweg_protocol::error::ErrorCode;
-use thalweg_protocol::records::{ProduceRejection, TimestampType, stamp, validate_produced};
+use thalweg_protocol::records::{BatchHeader, ProduceRejection, TimestampType, stamp, validate_produced};
 use thalweg_protocol::{KafkaOffset, TimestampMs};
-use thalweg_storage::log::producers::SequenceCheck;
+use thalweg_storage::log::producers::{Claim, SequenceCheck};
 use thalweg_storage::types::{EntryKind, LogEntry, RaftIndex, Term};
 
-use super::{Ack, Partition, Role};
+use super::{Ack, Guard, Partition, Role};
 use crate::reactor::Core;
 
 /// acks=all, as a request says it.
 const ALL: i16 = -1;
+
+/// One partition's part of a produce request.
+#[derive(Clone, Copy)]
+pub struct Sent<'a> {
+    pub records: &'a Bytes,
+    pub acks: i16,
+    /// Under which the coordinator vouched for the batch, if it was asked.
+    pub guard: Option<Guard>,
+}
 
 /// Where a batch came to lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +50,8 @@ pub enum AppendError {
 
 impl Partition {
     /// Takes one partition's records of a produce request.
-    pub fn produce(&mut self, core: &Core, records: &Bytes, acks: i16, now: TimestampMs) -> Produced {
+    pub fn produce(&mut self, core: &Core, sent: Sent<'_>, now: TimestampMs) -> Produced {
+        let Sent { records, acks, guard } = sent;
         if !self.serves() {
             return reject(ErrorCode::NotLeaderOrFollower, "this replica does not lead the partition");
         }
@@ -56,17 +66,15 @@ impl Partition {
             Ok(valid) => valid,
             Err(rejection) => return Produced::Rejected(rejection),
         };
-        if valid.header.attributes.is_transactional() {
-            return reject(ErrorCode::InvalidTxnState, "transactions are not served yet");
-        }
-        let check = self.log.borrow().producers().check(&valid.header);
+        let claim = self.claim(core, &valid.header, guard);
+        let check = self.log.borrow().producers().check(&valid.header, claim);
         match check {
             SequenceCheck::Accept => {}
             SequenceCheck::Duplicate { base_offset, timestamp } => {
                 let end = base_offset.plus(i64::from(valid.header.last_offset_delta) + 1);
                 return self.duplicate(base_offset, end, timestamp);
             }
-            SequenceCheck::Reject(code) => return reject(code, "the batch does not follow its producer's last one"),
+            SequenceCheck::Reject(code) => return reject(code, explain(code)),
         }
         let log_append_time = match valid.header.attributes.timestamp_type() {
             TimestampType::LogAppendTime => valid.header.max_timestamp,
@@ -79,10 +87,20 @@ impl Partition {
             Err(AppendError::NotLeader) => return reject(ErrorCode::NotLeaderOrFollower, "leadership was lost"),
             Err(AppendError::Propose(error)) => return reject(ErrorCode::NotLeaderOrFollower, &error.to_string()),
         }
+        if valid.header.attributes.is_transactional() {
+            self.verifications.end(valid.header.producer_id);
+        }
         core.shared.metrics.produced_batches.add(1);
         core.shared.metrics.produced_bytes.add(bytes);
         let appended = Appended { base_offset, log_append_time, log_start_offset: self.log_start_offset() };
         Produced::Pending(appended, self.await_all())
+    }
+
+    /// What is known of the batch's producer and its transaction beside the log.
+    pub(super) fn claim(&self, core: &Core, header: &BatchHeader, guard: Option<Guard>) -> Claim {
+        let claim = self.verifications.claim(header.producer_id, guard);
+        let is_asked = header.attributes.is_transactional() && core.config().transaction_partition_verification_enable;
+        Claim { verified: claim.verified || !is_asked, ..claim }
     }
 
     /// Stamps a checked batch with the next offsets and this leader's epoch, and proposes it.
@@ -124,6 +142,15 @@ impl Partition {
         };
         let appended = Appended { base_offset, log_append_time, log_start_offset: self.log_start_offset() };
         Produced::Pending(appended, self.await_commit(end))
+    }
+}
+
+/// Why a batch does not follow what its producer wrote before.
+fn explain(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::InvalidTxnState => "the batch is not part of its producer's open transaction",
+        ErrorCode::InvalidProducerEpoch => "a producer with a newer epoch of this id wrote here",
+        _ => "the batch does not follow its producer's last one",
     }
 }
 

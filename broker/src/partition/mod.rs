@@ -1,13 +1,15 @@
 //! A partition as its leader serves it: the log, its Raft group, its producers, and who waits for it.
 //!
 //! What a partition is stands here; each flow is a sibling file: `append` (produce), `apply` (commit and roles), `read`
-//! (fetch and offset queries).
+//! (fetch and offset queries), `transaction` (markers, and who may begin a transaction).
 //!
 //! Lives on the core that owns its group. **Invariant:** `log start <= high watermark <= next offset`.
 
 mod append;
 mod apply;
 mod read;
+mod transaction;
+mod verification;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -25,8 +27,9 @@ use crate::config::{Config, TopicConfig};
 use crate::metadata::{Leadership, Topic};
 use crate::reactor::Signal;
 
-pub use append::{AppendError, Appended, Produced};
+pub use append::{AppendError, Appended, Produced, Sent};
 pub use read::EpochCheck;
+pub use verification::{Beginning, Guard};
 
 pub type PartitionRef = Rc<RefCell<Partition>>;
 
@@ -44,6 +47,8 @@ pub struct Partition {
     acks: VecDeque<Ack>,
     /// Fetches that wait for new records.
     watchers: Vec<Weak<Signal>>,
+    /// Producers whose transactions are about to begin here.
+    verifications: verification::Verifications,
 }
 
 /// What this replica is to its group.
@@ -75,6 +80,7 @@ impl Partition {
             role: Role::Follower,
             acks: VecDeque::new(),
             watchers: Vec::new(),
+            verifications: verification::Verifications::default(),
         }))
     }
 
@@ -112,7 +118,7 @@ impl Partition {
 
     /// Offset behind the last record that a `read_committed` consumer may see.
     pub fn last_stable_offset(&self) -> KafkaOffset {
-        self.high_watermark()
+        self.log.borrow().last_stable_offset()
     }
 
     /// Lets `signal` be raised when the high watermark next moves or the role changes.

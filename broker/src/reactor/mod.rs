@@ -6,6 +6,7 @@
 mod budget;
 mod core;
 mod groups;
+mod markers;
 mod mesh;
 mod reconcile;
 mod replay;
@@ -18,6 +19,7 @@ mod turn;
 
 pub use self::budget::{Budget, Permit};
 pub use self::core::{Core, CoreId, IdBlock, LogSize};
+pub use self::markers::TxnMarker;
 pub use self::mesh::Stopping;
 pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;

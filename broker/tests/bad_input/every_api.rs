@@ -210,6 +210,11 @@ fn asking(key: ApiKey, request: Fields, world: &World) -> Fields {
         ApiKey::FindCoordinator => {
             request.until(3, text(&world.group)).from(1, i8(0)).from(4, list(vec![text(&world.group)]))
         }
+        ApiKey::WriteTxnMarkers => {
+            let partitions = one(vec![text(&world.topic), list(vec![i32(0)])]);
+            request.all(one(vec![i64(1), i16(0), flag(true), partitions, i32(0)]))
+        }
+        ApiKey::DescribeProducers => request.all(one(vec![text(&world.topic), list(vec![i32(0)])])),
         ApiKey::DescribeGroups => request.all(list(vec![text(&world.group)])).from(3, flag(true)),
         ApiKey::ListGroups => request.from(4, list(vec![text("Stable")])).from(5, list(vec![text("classic")])),
         ApiKey::ApiVersions => request.from(3, text("bad-input")).from(3, text("1.0")),

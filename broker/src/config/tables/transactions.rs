@@ -20,7 +20,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "How often transactions that took too long are looked for."
     "transaction.remove.expired.transaction.cleanup.interval.ms": Int = Is("3600000"), AtLeast(1), Low, ReadOnly, NoEffect(reasons::TX);
         "How often expired transactional ids are looked for."
-    "transaction.partition.verification.enable": Boolean = Is("true"), Any, Low, ClusterWide, NoEffect(reasons::TX);
+    "transaction.partition.verification.enable": Boolean = Is("true"), Any, Low, ClusterWide, Used;
         "Whether a leader asks the coordinator if a partition belongs to a transaction."
     "transaction.two.phase.commit.enable": Boolean = Is("false"), Any, Low, ReadOnly, NoEffect(reasons::TX);
         "Whether transactions may take part in an outer two-phase commit (KIP-939)."
@@ -34,8 +34,8 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Replicas of `__transaction_state`."
     "transaction.state.log.segment.bytes": Int = Is("104857600"), AtLeast(1), High, ReadOnly, NoEffect(reasons::TX);
         "Segment size of `__transaction_state`."
-    "add.partitions.to.txn.retry.backoff.ms": Int = Is("20"), AtLeast(1), High, ReadOnly, NoEffect(reasons::TX);
+    "add.partitions.to.txn.retry.backoff.ms": Int = Is("20"), AtLeast(1), High, ReadOnly, Used;
         "First pause before a leader asks the coordinator again."
-    "add.partitions.to.txn.retry.backoff.max.ms": Int = Is("100"), AtLeast(0), High, ReadOnly, NoEffect(reasons::TX);
+    "add.partitions.to.txn.retry.backoff.max.ms": Int = Is("100"), AtLeast(0), High, ReadOnly, Used;
         "Longest such pause."
 };

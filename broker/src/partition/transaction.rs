@@ -1,0 +1,67 @@
+//! Transactions of a partition: markers as coordinators decide them, and producers that are to be vouched for.
+
+use bytes::BytesMut;
+use futures::channel::oneshot;
+use thalweg_protocol::TimestampMs;
+use thalweg_protocol::error::ErrorCode;
+use thalweg_protocol::records::{BatchHeader, Marker, control};
+use thalweg_storage::log::producers::EndRequest;
+
+use super::Partition;
+use super::verification::{Beginning, Guard};
+use crate::reactor::Core;
+
+impl Partition {
+    /// The guard under which the coordinator is to be asked about a batch, if it is to be asked: an open transaction is
+    /// known to it.
+    pub fn begin_transaction(&mut self, beginning: Beginning) -> Result<Option<Guard>, ErrorCode> {
+        if !self.serves() {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        let is_open = self.log.borrow().producers().has_open_transaction(beginning.producer, beginning.epoch);
+        Ok((!is_open).then(|| self.verifications.begin(beginning)))
+    }
+
+    /// Writes the marker that ends a producer's transaction; resolves once that is committed.
+    pub fn end_transaction(
+        &mut self,
+        core: &Core,
+        end: &EndRequest,
+        marker: Marker,
+        now: TimestampMs,
+    ) -> Result<oneshot::Receiver<Result<(), ErrorCode>>, ErrorCode> {
+        self.check_writable(core)?;
+        self.log.borrow().producers().check_end(end)?;
+        let batch = control::marker_batch(marker, end.coordinator_epoch, end.producer, end.epoch, now);
+        // One small record fits any batch.
+        let batch = batch.map_err(|_| ErrorCode::UnknownServerError)?;
+        self.lead_append(core, BytesMut::from(batch)).map_err(|_| ErrorCode::NotLeaderOrFollower)?;
+        self.verifications.end(end.producer);
+        Ok(self.await_all())
+    }
+
+    /// Whether offsets that the group coordinator writes for a transaction may be appended.
+    pub fn check_transactional_offsets(
+        &self,
+        core: &Core,
+        header: &BatchHeader,
+        guard: Option<Guard>,
+    ) -> Result<(), ErrorCode> {
+        self.check_writable(core)?;
+        let claim = self.claim(core, header, guard);
+        self.log.borrow().producers().check_offsets(header, claim)
+    }
+
+    /// What Kafka asks before it appends with acks=all.
+    fn check_writable(&self, core: &Core) -> Result<(), ErrorCode> {
+        if !self.serves() {
+            Err(ErrorCode::NotLeaderOrFollower)
+        } else if self.config.min_insync_replicas > self.replicas {
+            Err(ErrorCode::NotEnoughReplicas)
+        } else if core.store.is_disk_full() {
+            Err(ErrorCode::KafkaStorageError)
+        } else {
+            Ok(())
+        }
+    }
+}
