@@ -10,10 +10,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures::future;
-use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::{ProduceResponse, TopicName, TransactionalId};
 use thalweg_protocol::records::BatchHeader;
+use thalweg_protocol::{ProducerId, StrBytes};
 use thalweg_storage::types::GroupId;
 
 use super::k00_produce::{Item, Items};
@@ -30,7 +30,7 @@ const KNOWS_ABORTABLE_FROM: i16 = 11;
 /// What a produced batch says of its transaction; `None` if it is of none, or cannot be read: then it is refused later.
 pub fn beginning(version: i16, records: &Bytes) -> Option<Beginning> {
     let header = BatchHeader::parse(records).ok()?;
-    (header.attributes.is_transactional() && header.has_producer_id()).then_some(Beginning {
+    header.attributes.is_transactional().then_some(Beginning {
         producer: header.producer_id,
         epoch: header.producer_epoch,
         sequence: header.base_sequence,
@@ -38,14 +38,20 @@ pub fn beginning(version: i16, records: &Bytes) -> Option<Beginning> {
     })
 }
 
+/// Without a producer id there is no transaction to ask about.
+fn of_producer(item: &Item) -> Option<Beginning> {
+    item.transactional.filter(|beginning| beginning.producer != ProducerId::NONE)
+}
+
 /// What Kafka refuses a whole request for.
 pub fn check(id: Option<&TransactionalId>, items: &Items) -> Result<(), ErrorCode> {
-    let mut producers = items.values().flatten().filter_map(|item| item.transactional.as_ref());
-    let Some(first) = producers.next() else { return Ok(()) };
-    if id.is_none() {
+    let is_transactional = items.values().flatten().any(|item| item.transactional.is_some());
+    if is_transactional && id.is_none() {
         return Err(ErrorCode::TransactionalIdAuthorizationFailed);
     }
-    let is_same = |other: &Beginning| (other.producer, other.epoch) == (first.producer, first.epoch);
+    let mut producers = items.values().flatten().filter_map(of_producer);
+    let Some(first) = producers.next() else { return Ok(()) };
+    let is_same = |other: Beginning| (other.producer, other.epoch) == (first.producer, first.epoch);
     if producers.all(is_same) { Ok(()) } else { Err(ErrorCode::InvalidProducerIdMapping) }
 }
 
@@ -64,7 +70,7 @@ struct Asked {
 impl Transaction {
     /// `None` for a request without transactional batches.
     pub fn of(id: Option<TransactionalId>, items: &Items) -> Option<Self> {
-        let Beginning { producer, epoch, .. } = items.values().flatten().find_map(|item| item.transactional)?;
+        let Beginning { producer, epoch, .. } = items.values().flatten().find_map(of_producer)?;
         Some(Self { named: Named { id: id?, producer, epoch } })
     }
 
@@ -102,7 +108,7 @@ impl Transaction {
 async fn begin(context: &Context, response: &mut ProduceResponse, items: &mut Items) -> Vec<Asked> {
     let parts = items.iter().map(|(&owner, items)| {
         let wanted: Vec<_> =
-            items.iter().filter_map(|item| Some((item.slot, item.group, item.transactional?))).collect();
+            items.iter().filter_map(|item| Some((item.slot, item.group, of_producer(item)?))).collect();
         let begun = context.core.on(owner, move |core| future::ready(begin_here(&core, wanted)));
         async move { (owner, begun.await.unwrap_or_default()) }
     });
