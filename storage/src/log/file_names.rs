@@ -25,6 +25,25 @@ impl FileKind {
             Self::TransactionIndex => "txnindex",
         }
     }
+
+    /// What there is of this kind, where there is one of each in the order of [`Self::ALL`].
+    pub(super) fn of<T>(self, [log, offsets, times, transactions]: &[T; Self::ALL.len()]) -> &T {
+        match self {
+            Self::Log => log,
+            Self::OffsetIndex => offsets,
+            Self::TimeIndex => times,
+            Self::TransactionIndex => transactions,
+        }
+    }
+
+    pub(super) fn of_mut<T>(self, [log, offsets, times, transactions]: &mut [T; Self::ALL.len()]) -> &mut T {
+        match self {
+            Self::Log => log,
+            Self::OffsetIndex => offsets,
+            Self::TimeIndex => times,
+            Self::TransactionIndex => transactions,
+        }
+    }
 }
 
 /// Of files with the producers as of an offset.

@@ -108,10 +108,10 @@ async fn sync_taken(log: &LogRef, unsynced: &Unsynced) -> Result<(), StorageErro
     for base in &unsynced.segments {
         // The other indexes are soon built again where they are missing.
         for kind in [FileKind::Log, FileKind::TransactionIndex] {
-            let path = super::file_path(&dir, *base, kind);
             if kind == FileKind::TransactionIndex && !log.borrow().has_transaction_index(*base) {
                 continue;
             }
+            let path = super::file_path(&dir, *base, kind);
             let file = match shared.files.open(shared.disk.as_ref(), &path).await {
                 // Retention took it meanwhile, or the whole replica was removed.
                 Err(_) if !log.borrow().has_segment(*base) || log.borrow().disk_state.removed => continue,
@@ -148,7 +148,7 @@ struct Piece {
 
 /// The batches of a piece, laid out for the files.
 struct Batches {
-    staged: [Staged; 4],
+    staged: [Staged; FileKind::ALL.len()],
     /// Headers of those that idempotent producers wrote, and what control batches say.
     produced: Vec<(BatchHeader, Option<Control>)>,
     content: Content,

@@ -109,50 +109,26 @@ impl FilePlace {
 /// How far the files of the active segment are written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Active {
-    pub(crate) files: [BlockTail; 4],
+    pub(crate) files: [BlockTail; FileKind::ALL.len()],
     /// Files that are known to exist and to end at `written`: after a restart more may be in them.
-    pub(crate) prepared: [bool; 4],
+    pub(crate) prepared: [bool; FileKind::ALL.len()],
 }
 
 impl Active {
     pub(crate) fn file(&self, kind: FileKind) -> &BlockTail {
-        let [log, offsets, times, transactions] = &self.files;
-        match kind {
-            FileKind::Log => log,
-            FileKind::OffsetIndex => offsets,
-            FileKind::TimeIndex => times,
-            FileKind::TransactionIndex => transactions,
-        }
+        kind.of(&self.files)
     }
 
     pub(crate) fn file_mut(&mut self, kind: FileKind) -> &mut BlockTail {
-        let [log, offsets, times, transactions] = &mut self.files;
-        match kind {
-            FileKind::Log => log,
-            FileKind::OffsetIndex => offsets,
-            FileKind::TimeIndex => times,
-            FileKind::TransactionIndex => transactions,
-        }
+        kind.of_mut(&mut self.files)
     }
 
     pub(super) fn is_prepared(&self, kind: FileKind) -> bool {
-        let [log, offsets, times, transactions] = self.prepared;
-        match kind {
-            FileKind::Log => log,
-            FileKind::OffsetIndex => offsets,
-            FileKind::TimeIndex => times,
-            FileKind::TransactionIndex => transactions,
-        }
+        *kind.of(&self.prepared)
     }
 
     pub(super) fn set_prepared(&mut self, kind: FileKind) {
-        let [log, offsets, times, transactions] = &mut self.prepared;
-        match kind {
-            FileKind::Log => *log = true,
-            FileKind::OffsetIndex => *offsets = true,
-            FileKind::TimeIndex => *times = true,
-            FileKind::TransactionIndex => *transactions = true,
-        }
+        *kind.of_mut(&mut self.prepared) = true;
     }
 }
 

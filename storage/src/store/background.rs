@@ -3,15 +3,15 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::{Either, select};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use thalweg_protocol::TimestampMs;
 
-use super::checkpoint::IN_FLIGHT_MAX;
+use super::checkpoint::flush_all;
 use super::open::{after, wall_clock};
 use super::{Inner, Store};
 use crate::error::StorageError;
-use crate::log::{FlushMode, LogRef, flush};
+use crate::log::{FlushMode, LogRef};
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -98,11 +98,7 @@ impl Inner {
             let logs = self.logs.borrow();
             wanted.iter().filter_map(|group| logs.get(group).cloned()).collect()
         };
-        stream::iter(logs.iter())
-            .map(|log| flush(log, FlushMode::FullBlocks))
-            .buffer_unordered(IN_FLIGHT_MAX)
-            .try_collect::<()>()
-            .await
+        flush_all(&logs, FlushMode::FullBlocks).await
     }
 
     pub(super) fn tolerate_full_disk(&self, result: Result<(), StorageError>) -> Result<(), StorageError> {

@@ -14,7 +14,7 @@ use crate::log::{FlushMode, LogRef, Swaps, flush, settle_swaps, sync_files};
 use crate::types::WalSequence;
 
 /// Logs that are flushed or synced at the same time.
-pub(super) const IN_FLIGHT_MAX: usize = 4;
+const IN_FLIGHT_MAX: usize = 4;
 /// The same when nobody is served any more.
 const SHUTDOWN_IN_FLIGHT_MAX: usize = 32;
 /// Logs encoded, flushed or synced before the core's other tasks get a turn: most have nothing that is waited for, and

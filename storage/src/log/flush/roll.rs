@@ -10,8 +10,16 @@ use crate::log::{FileKind, LogRef, PartitionLog};
 
 /// The caller is through the log's gate, and there is an active segment.
 pub(super) async fn roll(log: &LogRef) -> Result<(), StorageError> {
+    write_fragments(log).await?;
+    log.borrow_mut().seal();
+    write_producer_snapshot(log).await;
+    Ok(())
+}
+
+/// Writes what of the active segment's files fills no block. The caller is through the log's gate.
+pub(super) async fn write_fragments(log: &LogRef) -> Result<(), StorageError> {
     index_newest_timestamp(log).await?;
-    let kinds = log.borrow().kinds_to_seal();
+    let kinds = log.borrow().active_kinds();
     for kind in kinds {
         let file = file_for_writing(log, kind).await?;
         let staged = log.borrow().stage_fragment(kind);
@@ -19,13 +27,11 @@ pub(super) async fn roll(log: &LogRef) -> Result<(), StorageError> {
             write_staged(log, kind, &file, &mut staged).await?;
         }
     }
-    log.borrow_mut().seal();
-    write_producer_snapshot(log).await;
     Ok(())
 }
 
 /// Kafka's sealed segments end their time index with the newest timestamp (`LogSegment.onBecomeInactiveSegment`).
-pub(super) async fn index_newest_timestamp(log: &LogRef) -> Result<(), StorageError> {
+async fn index_newest_timestamp(log: &LogRef) -> Result<(), StorageError> {
     let (mut staged, content) = {
         let log = log.borrow();
         let Some(segment) = log.active_segment() else { return Ok(()) };
@@ -49,16 +55,17 @@ pub(super) async fn index_newest_timestamp(log: &LogRef) -> Result<(), StorageEr
 }
 
 impl PartitionLog {
-    pub(super) fn stage_fragment(&self, kind: FileKind) -> Option<crate::log::block_tail::Staged> {
+    fn stage_fragment(&self, kind: FileKind) -> Option<crate::log::block_tail::Staged> {
         let active = self.active_segment()?.active.as_ref()?;
         let staged = active.file(kind).stage_fragment(self.shared.disk.as_ref());
         staged.needs_file().then_some(staged)
     }
 
-    /// The files that the active segment has once it is sealed: without aborted transactions, no index of them.
-    pub(super) fn kinds_to_seal(&self) -> Vec<FileKind> {
-        let aborted = self.active_segment().map_or(0, |segment| segment.content.aborted);
-        FileKind::ALL.into_iter().filter(|kind| *kind != FileKind::TransactionIndex || aborted > 0).collect()
+    /// The files that the active segment has once they are whole: without aborted transactions, no index of them.
+    fn active_kinds(&self) -> Vec<FileKind> {
+        let Some(segment) = self.active_segment() else { return Vec::new() };
+        let has = |kind: &FileKind| *kind != FileKind::TransactionIndex || segment.content.aborted > 0;
+        FileKind::ALL.into_iter().filter(has).collect()
     }
 
     fn seal(&mut self) {
