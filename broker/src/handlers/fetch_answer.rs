@@ -5,7 +5,7 @@ use thalweg_protocol::fetch_response::{FetchBody, FetchLayout, FetchPartition, F
 use thalweg_protocol::messages::fetch_response::{AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch, PartitionData};
 use thalweg_protocol::messages::{BrokerId, ProducerId};
 
-use super::fetch_read::{Aborted, Read};
+use super::fetch_read::Read;
 use super::fetch_session::{Key, Mode, Told, Wanted};
 use super::{k01_fetch, topics};
 use crate::dispatch::{Answer, Context};
@@ -51,7 +51,7 @@ pub fn lay_out(
     send(context, &body)
 }
 
-fn tell(aborted: &Aborted) -> AbortedTransaction {
+fn tell(aborted: &thalweg_storage::log::AbortedTransaction) -> AbortedTransaction {
     AbortedTransaction::default()
         .with_producer_id(ProducerId(aborted.producer.0))
         .with_first_offset(aborted.first_offset.0)

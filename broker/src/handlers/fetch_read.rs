@@ -7,9 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::records::BatchHeader;
-use thalweg_protocol::{KafkaOffset, LeaderEpoch, ProducerId};
+use thalweg_protocol::{KafkaOffset, LeaderEpoch};
 use thalweg_storage::StorageError;
-use thalweg_storage::log::LogRef;
+use thalweg_storage::log::{AbortedTransaction, LogRef, aborted_transactions};
 use thalweg_storage::types::GroupId;
 
 use super::fetch_session::Wanted;
@@ -51,14 +51,7 @@ pub struct Read {
     pub records: Vec<Bytes>,
     pub bytes: usize,
     /// Whose records among these are to be left out, by a reader of committed records.
-    pub aborted: Vec<Aborted>,
-}
-
-/// A transaction that was aborted: its producer's records from this offset on, up to the marker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Aborted {
-    pub producer: ProducerId,
-    pub first_offset: KafkaOffset,
+    pub aborted: Vec<AbortedTransaction>,
 }
 
 /// A wait that somebody else can end.
@@ -138,34 +131,21 @@ async fn read_one(core: &Rc<Core>, item: &Item, read_committed: bool, room: usiz
     if limit == 0 && !first {
         return read;
     }
-    match records(&log, from, end, limit, first, read_committed).await {
-        Ok((records, aborted)) => {
-            read.bytes = records.iter().map(Bytes::len).sum();
-            (read.records, read.aborted) = (records, aborted);
-            read
+    let found = async {
+        let result = thalweg_storage::log::read(&log, from, end, limit).await?;
+        let bytes = result.size_bytes();
+        if bytes <= limit || first {
+            if read_committed && let Some(behind) = end_of(&result.batches) {
+                read.aborted = aborted_transactions(&log, from, behind.min(end)).await?;
+            }
+            (read.bytes, read.records) = (bytes, result.batches);
         }
+        Ok::<_, StorageError>(())
+    };
+    match found.await {
+        Ok(()) => read,
         Err(error) => failed(item.slot, errors::of_storage(&error)),
     }
-}
-
-/// Batches, and the aborted transactions among them if the reader wants to leave those out.
-async fn records(
-    log: &LogRef,
-    from: KafkaOffset,
-    end: KafkaOffset,
-    limit: usize,
-    first: bool,
-    read_committed: bool,
-) -> Result<(Vec<Bytes>, Vec<Aborted>), StorageError> {
-    let batches = thalweg_storage::log::read(log, from, end, limit).await?.batches;
-    if batches.iter().map(Bytes::len).sum::<usize>() > limit && !first {
-        return Ok(Default::default());
-    }
-    let Some(behind) = end_of(&batches).filter(|_| read_committed) else { return Ok((batches, Vec::new())) };
-    let aborted = thalweg_storage::log::aborted_transactions(log, from, behind.min(end)).await?;
-    let aborted =
-        aborted.iter().map(|aborted| Aborted { producer: aborted.producer, first_offset: aborted.first_offset });
-    Ok((batches, aborted.collect()))
 }
 
 /// The offset behind the last of these batches.

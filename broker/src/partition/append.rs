@@ -12,7 +12,7 @@ use super::{Ack, Guard, Partition, Role};
 use crate::reactor::Core;
 
 /// acks=all, as a request says it.
-const ALL: i16 = -1;
+pub(super) const ALL: i16 = -1;
 
 /// One partition's part of a produce request.
 #[derive(Clone, Copy)]
@@ -52,15 +52,8 @@ impl Partition {
     /// Takes one partition's records of a produce request.
     pub fn produce(&mut self, core: &Core, sent: Sent<'_>, now: TimestampMs) -> Produced {
         let Sent { records, acks, guard } = sent;
-        if !self.serves() {
-            return reject(ErrorCode::NotLeaderOrFollower, "this replica does not lead the partition");
-        }
-        if acks == ALL && self.config.min_insync_replicas > self.replicas {
-            let message = format!("{} replica(s) cannot satisfy min.insync.replicas", self.replicas);
-            return reject(ErrorCode::NotEnoughReplicas, &message);
-        }
-        if core.store.is_disk_full() {
-            return reject(ErrorCode::KafkaStorageError, "the disk is full; free space or lower retention");
+        if let Err(rejection) = self.check_writable(core, acks) {
+            return Produced::Rejected(rejection);
         }
         let valid = match validate_produced(records, &self.rules, now) {
             Ok(valid) => valid,
@@ -94,6 +87,21 @@ impl Partition {
         core.shared.metrics.produced_bytes.add(bytes);
         let appended = Appended { base_offset, log_append_time, log_start_offset: self.log_start_offset() };
         Produced::Pending(appended, self.await_all())
+    }
+
+    /// What is asked before anything is appended.
+    pub(super) fn check_writable(&self, core: &Core, acks: i16) -> Result<(), ProduceRejection> {
+        if !self.serves() {
+            return Err(rejection(ErrorCode::NotLeaderOrFollower, "this replica does not lead the partition"));
+        }
+        if acks == ALL && self.config.min_insync_replicas > self.replicas {
+            let message = format!("{} replica(s) cannot satisfy min.insync.replicas", self.replicas);
+            return Err(rejection(ErrorCode::NotEnoughReplicas, &message));
+        }
+        if core.store.is_disk_full() {
+            return Err(rejection(ErrorCode::KafkaStorageError, "the disk is full; free space or lower retention"));
+        }
+        Ok(())
     }
 
     /// What is known of the batch's producer and its transaction beside the log.
@@ -155,5 +163,9 @@ fn explain(code: ErrorCode) -> &'static str {
 }
 
 fn reject(code: ErrorCode, message: &str) -> Produced {
-    Produced::Rejected(ProduceRejection { code, message: message.to_owned(), record_errors: Vec::new() })
+    Produced::Rejected(rejection(code, message))
+}
+
+fn rejection(code: ErrorCode, message: &str) -> ProduceRejection {
+    ProduceRejection { code, message: message.to_owned(), record_errors: Vec::new() }
 }

@@ -8,6 +8,7 @@ use thalweg_protocol::records::{BatchHeader, Marker, control};
 use thalweg_storage::log::producers::EndRequest;
 
 use super::Partition;
+use super::append::ALL;
 use super::verification::{Beginning, Guard};
 use crate::reactor::Core;
 
@@ -30,7 +31,7 @@ impl Partition {
         marker: Marker,
         now: TimestampMs,
     ) -> Result<oneshot::Receiver<Result<(), ErrorCode>>, ErrorCode> {
-        self.check_writable(core)?;
+        self.check_writable(core, ALL).map_err(|rejection| rejection.code)?;
         self.log.borrow().producers().check_end(end)?;
         let batch = control::marker_batch(marker, end.coordinator_epoch, end.producer, end.epoch, now);
         // One small record fits any batch.
@@ -47,21 +48,8 @@ impl Partition {
         header: &BatchHeader,
         guard: Option<Guard>,
     ) -> Result<(), ErrorCode> {
-        self.check_writable(core)?;
+        self.check_writable(core, ALL).map_err(|rejection| rejection.code)?;
         let claim = self.claim(core, header, guard);
         self.log.borrow().producers().check_offsets(header, claim)
-    }
-
-    /// What Kafka asks before it appends with acks=all.
-    fn check_writable(&self, core: &Core) -> Result<(), ErrorCode> {
-        if !self.serves() {
-            Err(ErrorCode::NotLeaderOrFollower)
-        } else if self.config.min_insync_replicas > self.replicas {
-            Err(ErrorCode::NotEnoughReplicas)
-        } else if core.store.is_disk_full() {
-            Err(ErrorCode::KafkaStorageError)
-        } else {
-            Ok(())
-        }
     }
 }
