@@ -1,5 +1,10 @@
 //! The machine and its processes, as the kernel describes them.
 
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 use crate::result::Host;
 
 /// The machine that the load comes from.
@@ -32,6 +37,24 @@ pub(crate) fn used_ticks(stat: &str) -> Option<u64> {
 #[expect(clippy::cast_precision_loss, reason = "processor time in ticks is far below 2^53")]
 pub(crate) fn seconds(ticks: u64) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// Seconds since 1970.
+pub(crate) fn now_s() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// The cores that this thread may use.
+pub(crate) fn allowed_cores() -> Result<Vec<usize>> {
+    let set = sched_getaffinity(None).context("cannot tell which cores this process may use")?;
+    Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
+}
+
+/// Keeps this thread, and what it starts from now on, on these cores.
+pub(crate) fn keep_to(cores: &[usize]) -> Result<()> {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set).context("cannot keep to the given cores")
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 
 use std::io::Write as _;
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use anyhow::Result;
+
+use crate::host::{allowed_cores, keep_to, now_s};
 
 const NAP: Duration = Duration::from_micros(500);
 /// What is less is the kernel's timer, or another real-time thread.
@@ -20,10 +21,9 @@ pub(crate) struct Args {
 
 /// Prints a line for each: when it ended, in seconds since 1970, and how long it was, in milliseconds.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let allowed = sched_getaffinity(None).context("cannot tell which cores this process may use")?;
     let deadline = Instant::now() + Duration::from_secs(args.seconds);
     let (found, stalls) = channel();
-    for core in (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)) {
+    for core in allowed_cores()? {
         let found = found.clone();
         std::thread::spawn(move || watch(core, deadline, &found));
     }
@@ -37,17 +37,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn watch(core: usize, deadline: Instant, found: &Sender<(f64, f64)>) {
-    let mut only = CpuSet::new();
-    only.set(core);
-    if sched_setaffinity(None, &only).is_err() {
+    if keep_to(&[core]).is_err() {
         return;
     }
     while Instant::now() < deadline {
         let began = Instant::now();
         std::thread::sleep(NAP);
         let late = began.elapsed().saturating_sub(NAP);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        if late >= LEAST && found.send((now.as_secs_f64(), late.as_secs_f64() * 1000.0)).is_err() {
+        if late >= LEAST && found.send((now_s(), late.as_secs_f64() * 1000.0)).is_err() {
             return;
         }
     }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::meter::{allowed_cores, parse_cores};
+use super::meter::parse_cores;
 use super::phases::Phase;
 use super::sizes::{Scale, Sizes};
 use super::systems::Kind;
+use crate::host::allowed_cores;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use super::interrupt::Interrupt;
 use super::launch::Launch;
-use super::meter::now_s;
 use super::process::Process;
 use super::programs::Programs;
+use crate::host::now_s;
 use crate::ready::await_ready;
 
 const READY_LIMIT: Duration = Duration::from_secs(300);

@@ -3,21 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::interrupt::Interrupt;
-use super::stalls::{Stalled, Stalls};
-use crate::host::{seconds, used_ticks};
+use super::stalls::{Stalled, Stalls, Watch};
+use crate::host::{allowed_cores, keep_to, now_s, seconds, used_ticks};
 
 const INTERVAL: Duration = Duration::from_millis(100);
-
-/// Seconds since 1970.
-pub(super) fn now_s() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
-}
 
 /// Processor time (user and system, all threads) that a process has used, in seconds.
 pub(super) fn cpu_s(pid: u32) -> Option<f64> {
@@ -101,10 +95,11 @@ pub(super) struct Meter {
     ends: Arc<AtomicBool>,
     cores: Cores,
     broker_known: bool,
+    stalls: Option<Watch>,
 }
 
 impl Meter {
-    pub(super) fn start(broker: Option<u32>, load: u32, cores: &Cores) -> Self {
+    pub(super) fn start(broker: Option<u32>, load: u32, cores: &Cores, stalls: Option<Watch>) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let (flag, of) = (Arc::clone(&ends), cores.clone());
         let thread = std::thread::spawn(move || {
@@ -119,13 +114,14 @@ impl Meter {
                 std::thread::sleep(INTERVAL);
             }
         });
-        Self { thread, ends, cores: cores.clone(), broker_known: broker.is_some() }
+        Self { thread, ends, cores: cores.clone(), broker_known: broker.is_some(), stalls }
     }
 
     pub(super) fn finish(self) -> Result<Samples> {
         self.ends.store(true, Ordering::Relaxed);
         let samples = self.thread.join().map_err(|_| anyhow!("the thread that samples panicked"))?;
-        Ok(Samples { samples, cores: self.cores.count(), broker_known: self.broker_known, stalls: None })
+        let stalls = self.stalls.map(Watch::finish);
+        Ok(Samples { samples, cores: self.cores.count(), broker_known: self.broker_known, stalls })
     }
 }
 
@@ -145,7 +141,7 @@ pub(super) struct Samples {
     samples: Vec<Sample>,
     cores: f64,
     broker_known: bool,
-    pub(super) stalls: Option<Stalls>,
+    stalls: Option<Stalls>,
 }
 
 impl Samples {
@@ -191,14 +187,7 @@ pub(super) fn stay_on(cores: &Cores) -> Result<()> {
     if let Some(core) = cores.0.iter().find(|core| !allowed.contains(core)) {
         anyhow::bail!("core {core} is not among those that this process may use: {allowed:?}");
     }
-    let mut set = CpuSet::new();
-    cores.0.iter().for_each(|core| set.set(*core));
-    sched_setaffinity(None, &set).context("cannot keep to the given cores")
-}
-
-pub(super) fn allowed_cores() -> Result<Vec<usize>> {
-    let set = sched_getaffinity(None).context("cannot tell which cores this process may use")?;
-    Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
+    keep_to(&cores.0)
 }
 
 /// Cores as a list says: `0-3,6`.

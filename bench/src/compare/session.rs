@@ -222,11 +222,10 @@ impl<'a> Session<'a> {
         let Bench { cores, interrupt, out, programs, .. } = &*self.bench;
         let stalls = Watch::start(&programs.bench, out);
         let tool = Tool::start(command, what, out)?;
-        let meter = Meter::start(self.broker.pid(), tool.pid(), cores);
+        let meter = Meter::start(self.broker.pid(), tool.pid(), cores, stalls);
         let broker = &mut self.broker;
         let done = tool.finish(limit, || interrupt.check().and_then(|()| broker.check()));
-        let mut samples = meter.finish()?;
-        samples.stalls = stalls.map(Watch::finish);
+        let samples = meter.finish()?;
         let (text, failure) = self.explain(done)?;
         let outcome = self.explain(failure.map_or(Ok(()), |failure| Err(anyhow!(failure))));
         Ok(Watched { text, outcome, samples })

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use super::load::EXTRA;
 
@@ -14,12 +15,11 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(bench: &Path, dir: &Path) -> Option<Self> {
-        real_time(bench).and_then(|mut command| {
-            let file = dir.join("stalls.tsv");
-            command.arg("stalls").arg("--seconds").arg((10 * EXTRA.as_secs()).to_string());
-            command.stdin(Stdio::null()).stdout(File::create(&file).ok()?).stderr(Stdio::null());
-            Some(Self { child: command.spawn().ok()?, file })
-        })
+        let mut command = real_time(bench)?;
+        let file = dir.join("stalls.tsv");
+        command.arg("stalls").arg("--seconds").arg((10 * EXTRA.as_secs()).to_string());
+        command.stdin(Stdio::null()).stdout(File::create(&file).ok()?).stderr(Stdio::null());
+        Some(Self { child: command.spawn().ok()?, file })
     }
 
     pub(super) fn finish(mut self) -> Stalls {
@@ -42,8 +42,10 @@ impl Drop for Watch {
 
 /// A program at real-time priority; none where the user may not have that.
 pub(super) fn real_time(program: &Path) -> Option<Command> {
-    let allowed = Command::new("chrt").args(["-f", "1", "true"]).output().is_ok_and(|done| done.status.success());
-    allowed.then(|| {
+    static ALLOWED: LazyLock<bool> = LazyLock::new(|| {
+        Command::new("chrt").args(["-f", "1", "true"]).output().is_ok_and(|done| done.status.success())
+    });
+    ALLOWED.then(|| {
         let mut command = Command::new("chrt");
         command.args(["-f", "1"]).arg(program);
         command
@@ -76,7 +78,7 @@ impl Stalls {
     pub(super) fn between(&self, from_s: f64, to_s: f64, cores: f64) -> Stalled {
         let inside = self.0.iter().filter(|(at_s, _)| (from_s..=to_s).contains(at_s)).map(|(_, ms)| *ms);
         let max_ms = inside.clone().fold(0.0, f64::max);
-        Stalled { max_ms, pct: inside.sum::<f64>() / 10.0 / (to_s - from_s).max(0.001) / cores }
+        Stalled { max_ms, pct: inside.fold(0.0, |sum, ms| sum + ms) / 10.0 / (to_s - from_s).max(0.001) / cores }
     }
 }
 

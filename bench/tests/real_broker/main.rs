@@ -6,6 +6,8 @@ mod compare;
 mod harness;
 #[path = "../../../tools/tests/support/program.rs"]
 mod program;
+#[path = "../../../tools/tests/support/running.rs"]
+mod running;
 mod verify;
 
 /// The program under test.

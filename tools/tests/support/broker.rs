@@ -2,14 +2,12 @@
 //!
 //! `THALWEG_TEST_BOOTSTRAP=HOST:PORT` has the tests talk to a broker that runs already, Apache Kafka for example.
 
-use std::fs::File;
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::program;
 
@@ -50,29 +48,18 @@ impl Broker {
         if let Ok(bootstrap) = std::env::var("THALWEG_TEST_BOOTSTRAP") {
             return Self { bootstrap, process: None };
         }
-        let binary = program::thalwegd(env!("CARGO_BIN_EXE_thalweg"));
-        let [port, admin] = free_ports();
+        let program = program::thalwegd(env!("CARGO_BIN_EXE_thalweg"));
+        let [port, admin] = program::free_ports(PORTS);
         let bootstrap = format!("127.0.0.1:{port}");
         // On the target directory's file system, because the system's temporary directory may know no direct I/O.
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let log = File::create(dir.path().join("thalwegd.log")).unwrap();
-        let overrides = [
+        let settings = [
             format!("listeners=PLAINTEXT://{bootstrap}"),
             format!("log.dirs={}", dir.path().join("data").display()),
-            format!("thalweg.admin.listener=127.0.0.1:{admin}"),
             "thalweg.cores=2".to_owned(),
         ];
-        let child = Command::new(binary)
-            .args(overrides.iter().flat_map(|property| ["--override", property]))
-            .current_dir(dir.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut process = Process { child, dir };
-        process.wait_ready(admin);
-        Self { bootstrap, process: Some(process) }
+        let child = program::launch(program, dir.path(), &format!("127.0.0.1:{admin}"), &settings, READY_WITHIN);
+        Self { bootstrap, process: Some(Process { child, dir }) }
     }
 
     /// Where the broker that the test started keeps its data.
@@ -81,36 +68,11 @@ impl Broker {
     }
 }
 
-impl Process {
-    fn wait_ready(&mut self, admin: u16) {
-        let deadline = Instant::now() + READY_WITHIN;
-        while !program::is_ready(&format!("127.0.0.1:{admin}")) {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "thalwegd is not ready ({ended:?}):\n{}", self.log());
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("thalwegd.log")).unwrap_or_default()
-    }
-}
-
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        program::end(&mut self.child);
         if thread::panicking() {
-            eprintln!("thalwegd's log:\n{}", self.log());
+            eprintln!("thalwegd's log:\n{}", program::log_in(self.dir.path()));
         }
     }
-}
-
-fn free_ports() -> [u16; 2] {
-    let count = PORTS.end - PORTS.start;
-    let first = (std::process::id() * 17 % u32::from(count)) as u16;
-    let mut free = (0..count)
-        .map(|step| PORTS.start + (first + step) % count)
-        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    [free.next().unwrap(), free.next().unwrap()]
 }

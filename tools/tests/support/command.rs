@@ -1,10 +1,11 @@
 //! Running `thalweg` as a person does.
 
 use std::fmt;
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::running::Running;
 
 /// No command of these tests has a reason to take this long.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -60,45 +61,14 @@ pub(crate) fn thalweg(bootstrap: &str, arguments: &[&str]) -> Outcome {
 }
 
 pub(crate) fn thalweg_with_input(bootstrap: &str, arguments: &[&str], input: &[u8]) -> Outcome {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_thalweg"))
-        .args(arguments)
-        .env("THALWEG_BOOTSTRAP", bootstrap)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = drain(child.stdout.take().unwrap());
-    let stderr = drain(child.stderr.take().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thalweg"));
+    command.args(arguments).env("THALWEG_BOOTSTRAP", bootstrap).stdin(Stdio::piped());
+    let mut running = Running::start(&mut command);
     // A command that reads no input may be gone before it is written.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    let code = wait(&mut child, arguments);
-    Outcome {
-        code,
-        stdout: stdout.join().unwrap(),
-        stderr: String::from_utf8_lossy(&stderr.join().unwrap()).into_owned(),
-    }
-}
-
-fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).unwrap();
-        bytes
-    })
-}
-
-fn wait(child: &mut Child, arguments: &[&str]) -> Option<i32> {
-    let deadline = Instant::now() + TIME_MAX;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("thalweg {arguments:?} did not end within {TIME_MAX:?}");
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
+    let _ = running.child.stdin.take().unwrap().write_all(input);
+    let ended = running.wait(TIME_MAX);
+    let code = ended.status.and_then(|status| status.code());
+    let outcome = Outcome { code, stdout: ended.stdout, stderr: ended.stderr };
+    assert!(ended.status.is_some(), "thalweg {arguments:?} did not end within {TIME_MAX:?}: {outcome}");
+    outcome
 }

@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 
 use crate::compare::admin::await_acknowledged;
 use crate::compare::load;
-use crate::compare::meter::now_s;
 use crate::compare::process::Process;
 use crate::compare::scenario::plain;
 use crate::compare::session::Session;
+use crate::host::now_s;
 
 const UNDER_LOAD: Duration = Duration::from_secs(3);
 const ACKNOWLEDGED: Duration = Duration::from_secs(120);
