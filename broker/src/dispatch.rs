@@ -111,6 +111,9 @@ pub static APIS: &[Api] = &[
     api!(DeleteRecords, 0..=2, handlers::k21_delete_records::handle),
     api!(InitProducerId, 0..=5, handlers::k22_init_producer_id::handle),
     api!(OffsetForLeaderEpoch, 2..=4, handlers::k23_offset_for_leader_epoch::handle),
+    api!(AddPartitionsToTxn, 0..=5, handlers::k24_add_partitions_to_txn::handle),
+    api!(AddOffsetsToTxn, 0..=4, handlers::k25_add_offsets_to_txn::handle),
+    api!(EndTxn, 0..=5, handlers::k26_end_txn::handle),
     api!(WriteTxnMarkers, 1..=1, handlers::k27_write_txn_markers::handle),
     api!(DescribeConfigs, 1..=4, handlers::k32_describe_configs::handle),
     api!(AlterConfigs, 0..=2, handlers::k33_alter_configs::handle),
@@ -119,8 +122,11 @@ pub static APIS: &[Api] = &[
     api!(DeleteGroups, 0..=2, handlers::k42_delete_groups::handle),
     api!(IncrementalAlterConfigs, 0..=1, handlers::k44_incremental_alter_configs::handle),
     api!(OffsetDelete, 0..=0, handlers::k47_offset_delete::handle),
+    api!(UpdateFeatures, 0..=2, handlers::k57_update_features::handle),
     api!(DescribeCluster, 0..=2, handlers::k60_describe_cluster::handle),
     api!(DescribeProducers, 0..=0, handlers::k61_describe_producers::handle),
+    api!(DescribeTransactions, 0..=0, handlers::k65_describe_transactions::handle),
+    api!(ListTransactions, 0..=2, handlers::k66_list_transactions::handle),
     api!(DescribeTopicPartitions, 0..=0, handlers::k75_describe_topic_partitions::handle),
 ];
 

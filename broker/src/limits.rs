@@ -46,6 +46,9 @@ pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(500);
 /// Bytes that a Fetch may carry beyond its own limits in total: Kafka's `fetch.max.bytes` of a broker.
 pub const FETCH_SIZE_MAX_BYTES: i32 = 55 * 1024 * 1024;
 
+/// Memory that a pattern of a client may take once compiled.
+pub const PATTERN_SIZE_MAX_BYTES: usize = 1024 * 1024;
+
 /// Producer ids that a node takes from the controller at a time, as Kafka's blocks.
 pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
 

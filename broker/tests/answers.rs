@@ -24,6 +24,8 @@ mod produce;
 mod sessions;
 #[path = "answers/topics.rs"]
 mod topics;
+#[path = "answers/transactions.rs"]
+mod transactions;
 #[path = "bad_input/wire.rs"]
 mod wire;
 
@@ -53,6 +55,7 @@ fn edge_cases_are_answered_as_kafka_answers_them() {
     offsets::ask(&mut asker);
     sessions::ask(&mut asker);
     groups::ask(&mut asker);
+    transactions::ask(&mut asker);
     let answers = asker.into_answers();
     if std::env::var_os("THALWEG_WRITE_ANSWERS").is_some() {
         std::fs::write(&path, &answers).unwrap();

@@ -10,6 +10,7 @@ use thalweg_protocol::NodeId;
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, Listener};
 use super::topic::TopicConfig;
+use super::transactions::TransactionSettings;
 
 /// `log.cleaner.*`
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -82,6 +83,8 @@ pub struct Config {
     pub add_partitions_retry_backoff: Duration,
     /// `add.partitions.to.txn.retry.backoff.max.ms`: how long it is tried in all.
     pub add_partitions_retry_backoff_max: Duration,
+
+    pub transactions: TransactionSettings,
 
     pub offsets_topic_num_partitions: usize,
     pub offsets_topic_replication_factor: ReplicationFactor,

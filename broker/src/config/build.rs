@@ -12,6 +12,7 @@ use super::broker::{CleanerConfig, Config, Machine, ReplicationFactor};
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, invalid};
 use super::topic::TopicConfig;
+use super::transactions::TransactionSettings;
 use super::value::{InvalidValue, Value};
 use super::{listeners, tables};
 
@@ -72,11 +73,9 @@ impl Config {
             transaction_partition_verification_enable: from.boolean("transaction.partition.verification.enable")?,
             add_partitions_retry_backoff: from.millis("add.partitions.to.txn.retry.backoff.ms")?,
             add_partitions_retry_backoff_max: from.millis("add.partitions.to.txn.retry.backoff.max.ms")?,
+            transactions: from.transactions()?,
             offsets_topic_num_partitions: from.size("offsets.topic.num.partitions")?,
-            offsets_topic_replication_factor: ReplicationFactor {
-                wanted: from.factor("offsets.topic.replication.factor")?,
-                explicit: layers.is_set("offsets.topic.replication.factor"),
-            },
+            offsets_topic_replication_factor: from.replication_factor("offsets.topic.replication.factor")?,
             offsets_topic_segment_bytes: from.blocks("offsets.topic.segment.bytes")?,
             offsets_retention_minutes: from.int("offsets.retention.minutes")?,
             offsets_retention_check_interval_ms: from.integer("offsets.retention.check.interval.ms")?,
@@ -156,6 +155,24 @@ impl Reader<'_> {
             Ok(factor) if factor > 0 => Ok(factor),
             _ => Err(invalid(name, &number.to_string(), "Value must be at least 1".to_owned())),
         }
+    }
+
+    /// What a coordinator's topic wants, and whether somebody said so.
+    fn replication_factor(&self, name: &str) -> Built<ReplicationFactor> {
+        Ok(ReplicationFactor { wanted: self.factor(name)?, explicit: self.layers.is_set(name) })
+    }
+
+    fn transactions(&self) -> Built<TransactionSettings> {
+        Ok(TransactionSettings {
+            timeout_ms_max: self.int("transaction.max.timeout.ms")?,
+            abort_interval_ms: self.integer("transaction.abort.timed.out.transaction.cleanup.interval.ms")?,
+            expiration_ms: self.integer("transactional.id.expiration.ms")?,
+            expiry_interval_ms: self.integer("transaction.remove.expired.transaction.cleanup.interval.ms")?,
+            topic_num_partitions: self.size("transaction.state.log.num.partitions")?,
+            topic_replication_factor: self.replication_factor("transaction.state.log.replication.factor")?,
+            topic_segment_bytes: self.blocks("transaction.state.log.segment.bytes")?,
+            topic_min_isr: self.integer("transaction.state.log.min.isr")?,
+        })
     }
 
     /// Negative is forever.

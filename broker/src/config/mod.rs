@@ -20,6 +20,7 @@ mod relations;
 pub mod schema;
 pub mod tables;
 pub mod topic;
+pub mod transactions;
 pub mod value;
 
 pub use broker::{Config, Machine, ReplicationFactor};
@@ -27,6 +28,7 @@ pub use layers::{BrokerLayers, Overrides, Source};
 pub use listeners::{HostPort, Listener};
 pub use load::{ConfigError, Loaded, Mistake, Warning};
 pub use topic::{CompressionType, TopicConfig};
+pub use transactions::TransactionSettings;
 pub use value::InvalidValue;
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub enum Command {
         set: BTreeMap<String, String>,
         unset: Vec<String>,
     },
+    /// Levels of features that everybody goes by from now on; 0 disables one.
+    SetFeatures {
+        levels: BTreeMap<String, i16>,
+    },
     /// Hands out the next block of producer ids.
     AllocateProducerIds {
         node_id: i32,

@@ -1,4 +1,4 @@
-//! The group shards of one core, and who waits for their answers. What drives them is in `reactor/groups.rs`.
+//! The shards of one kind on one core, and who waits for their answers. What drives them is in `reactor/shards.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -8,39 +8,45 @@ use futures::channel::{mpsc, oneshot};
 use thalweg_protocol::error::ErrorCode;
 use thalweg_storage::types::GroupId;
 
-use super::group::{AppendToken, GroupShard, ReplyToken, Response};
+use super::effect::{AppendToken, ReplyToken};
+use super::shard::Shard;
 use crate::reactor::Signal;
 
 /// A write under way: which, and its fate.
 pub type PendingAppend = (AppendToken, oneshot::Receiver<Result<(), ErrorCode>>);
 
-/// Owned by one core.
-#[derive(Default)]
-pub struct Coordinators {
-    shards: RefCell<HashMap<GroupId, Rc<Hosted>>>,
+/// The shards of one kind. Owned by one core.
+pub struct Coordinators<S: Shard> {
+    shards: RefCell<HashMap<GroupId, Rc<Hosted<S>>>>,
+}
+
+impl<S: Shard> Default for Coordinators<S> {
+    fn default() -> Self {
+        Self { shards: RefCell::default() }
+    }
 }
 
 /// A shard on the core that owns its partition.
-pub struct Hosted {
+pub struct Hosted<S: Shard> {
     /// The partition's Raft group.
     pub group: GroupId,
-    pub shard: RefCell<GroupShard>,
+    pub shard: RefCell<S>,
     pub loaded: Cell<bool>,
     /// Raised once the shard was read from its log.
     pub ready: Signal,
     /// Writes under way, in the order of their tokens.
     pub appends: mpsc::UnboundedSender<PendingAppend>,
-    waiting: RefCell<HashMap<ReplyToken, oneshot::Sender<Response>>>,
+    waiting: RefCell<HashMap<ReplyToken, oneshot::Sender<S::Response>>>,
     next_token: Cell<u64>,
 }
 
-impl Coordinators {
-    pub fn get(&self, group: GroupId) -> Option<Rc<Hosted>> {
+impl<S: Shard> Coordinators<S> {
+    pub fn get(&self, group: GroupId) -> Option<Rc<Hosted<S>>> {
         self.shards.borrow().get(&group).cloned()
     }
 
     /// Takes in a shard that is to be loaded; also the queue of its writes.
-    pub fn host(&self, group: GroupId, shard: GroupShard) -> (Rc<Hosted>, mpsc::UnboundedReceiver<PendingAppend>) {
+    pub fn host(&self, group: GroupId, shard: S) -> (Rc<Hosted<S>>, mpsc::UnboundedReceiver<PendingAppend>) {
         let (appends, queue) = mpsc::unbounded();
         let hosted = Rc::new(Hosted {
             group,
@@ -55,18 +61,18 @@ impl Coordinators {
         (hosted, queue)
     }
 
-    pub fn remove(&self, group: GroupId) -> Option<Rc<Hosted>> {
+    pub fn remove(&self, group: GroupId) -> Option<Rc<Hosted<S>>> {
         self.shards.borrow_mut().remove(&group)
     }
 
-    pub fn all(&self) -> Vec<Rc<Hosted>> {
+    pub fn all(&self) -> Vec<Rc<Hosted<S>>> {
         self.shards.borrow().values().cloned().collect()
     }
 }
 
-impl Hosted {
+impl<S: Shard> Hosted<S> {
     /// A token for a request, and where its answer will come.
-    pub fn expect(&self) -> (ReplyToken, oneshot::Receiver<Response>) {
+    pub fn expect(&self) -> (ReplyToken, oneshot::Receiver<S::Response>) {
         let token = ReplyToken(self.next_token.get());
         self.next_token.set(token.0 + 1);
         let (sender, receiver) = oneshot::channel();
@@ -74,7 +80,7 @@ impl Hosted {
         (token, receiver)
     }
 
-    pub fn answer(&self, token: ReplyToken, response: Response) {
+    pub fn answer(&self, token: ReplyToken, response: S::Response) {
         if let Some(sender) = self.waiting.borrow_mut().remove(&token) {
             // The member may have hung up.
             let _ = sender.send(response);

@@ -131,27 +131,24 @@ pub async fn create(core: &Rc<Core>, new: Vec<NewTopic>) -> Vec<Result<Uuid, Ref
     }
 }
 
-/// A topic as the broker makes it of its own accord.
-fn by_default(core: &Core, image: &ClusterImage, name: &str) -> Result<NewTopic, Refused> {
+/// A topic as the broker makes it of its own accord: its coordinators' with the settings that the broker's own keys give
+/// them.
+pub fn by_default(core: &Core, image: &ClusterImage, name: &str) -> Result<NewTopic, Refused> {
     let config = &core.shared.config;
-    if name == super::groups::OFFSETS_TOPIC {
-        return offsets_topic(core, image);
-    }
-    let factor = usize::from(config.default_replication_factor);
-    let assignments = assign(image, 0, config.num_partitions, factor)?;
-    Ok(NewTopic { internal: super::internal(name), name: name.to_owned(), assignments, configs: BTreeMap::new() })
-}
-
-/// `__consumer_offsets`, with the settings that the broker's own keys give it.
-pub fn offsets_topic(core: &Core, image: &ClusterImage) -> Result<NewTopic, Refused> {
-    let config = &core.shared.config;
-    let factor = config.offsets_topic_replication_factor.among(image.brokers.len());
-    Ok(NewTopic {
-        name: super::groups::OFFSETS_TOPIC.to_owned(),
-        internal: true,
-        assignments: assign(image, 0, config.offsets_topic_num_partitions, factor)?,
-        configs: config.offsets_topic_configs(),
-    })
+    let brokers = image.brokers.len();
+    let (partitions, factor, configs) = match name {
+        super::groups::OFFSETS_TOPIC => {
+            let factor = config.offsets_topic_replication_factor.among(brokers);
+            (config.offsets_topic_num_partitions, factor, config.offsets_topic_configs())
+        }
+        super::transactions::STATE_TOPIC => {
+            let settings = &config.transactions;
+            (settings.topic_num_partitions, settings.topic_replication_factor.among(brokers), settings.topic_configs())
+        }
+        _ => (config.num_partitions, usize::from(config.default_replication_factor), BTreeMap::new()),
+    };
+    let assignments = assign(image, 0, partitions, factor)?;
+    Ok(NewTopic { internal: super::internal(name), name: name.to_owned(), assignments, configs })
 }
 
 /// Creates topics that a Metadata request named and that do not exist; what failed, by name.

@@ -1,7 +1,8 @@
 //! FindCoordinator: v0-6
 //!
-//! Behaviour: the coordinator of a group is the leader of its partition of `__consumer_offsets`, which is created when
-//! somebody first asks. Transactions and share groups are not served yet: COORDINATOR_NOT_AVAILABLE.
+//! Behaviour: the coordinator of a group or of a transactional id is the leader of its partition of `__consumer_offsets` or
+//! `__transaction_state`, which is created when somebody first asks. Share groups are not served yet:
+//! COORDINATOR_NOT_AVAILABLE.
 //!
 //! Version notes:
 //! - v4 several keys at once (KIP-699)
@@ -12,17 +13,22 @@ use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::messages::find_coordinator_response::Coordinator;
 use thalweg_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 
-use super::{groups, topics};
+use super::groups::OFFSETS_TOPIC;
+use super::transactions::STATE_TOPIC;
+use super::{coordinators, topics};
 use crate::dispatch::Context;
 
-/// The key type of groups.
+/// Types of keys.
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
 
 pub async fn handle(context: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let keys = if context.version >= 4 { request.coordinator_keys.clone() } else { vec![request.key.clone()] };
     let refused = match request.key_type {
-        GROUP => groups::ensure_offsets_topic(&context).await.err(),
-        1 | 2 => Some(ErrorCode::CoordinatorNotAvailable),
+        GROUP => coordinators::ensure_topic(&context, OFFSETS_TOPIC).await.err(),
+        TRANSACTION => coordinators::ensure_topic(&context, STATE_TOPIC).await.err(),
+        SHARE => Some(ErrorCode::CoordinatorNotAvailable),
         _ => Some(ErrorCode::InvalidRequest),
     };
     let coordinators: Vec<Coordinator> = keys.into_iter().map(|key| find(&context, key, refused)).collect();

@@ -12,6 +12,7 @@ use thalweg_protocol::messages::describe_groups_response::DescribedGroup;
 use thalweg_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 
 use super::groups;
+use crate::coordinator::group::GroupShard;
 use crate::dispatch::Context;
 use crate::reactor::Core;
 
@@ -41,7 +42,7 @@ async fn describe(context: &Context, id: GroupId) -> DescribedGroup {
     };
     let wanted = id.clone();
     let asked = context.core.on(context.core.owner(shard), move |core: Rc<Core>| async move {
-        let hosted = core.shard(shard).await?;
+        let hosted = core.shard::<GroupShard>(shard).await?;
         let described = hosted.shard.borrow().describe(&wanted, version);
         Ok::<_, ErrorCode>(described)
     });

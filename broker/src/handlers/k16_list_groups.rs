@@ -11,12 +11,13 @@ use thalweg_protocol::messages::list_groups_response::ListedGroup;
 use thalweg_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 use thalweg_storage::types::GroupId;
 
-use super::groups;
+use super::{coordinators, groups};
+use crate::coordinator::group::GroupShard;
 use crate::dispatch::Context;
 use crate::reactor::Core;
 
 pub async fn handle(context: Context, request: ListGroupsRequest) -> ListGroupsResponse {
-    let parts = groups::all_shards(&context.core).into_iter().map(|(owner, shards)| {
+    let parts = coordinators::all_shards(&context.core, groups::OFFSETS_TOPIC).into_iter().map(|(owner, shards)| {
         let request = request.clone();
         context.core.on(owner, move |core| list(core, shards, request))
     });
@@ -33,7 +34,7 @@ pub async fn handle(context: Context, request: ListGroupsRequest) -> ListGroupsR
 async fn list(core: Rc<Core>, shards: Vec<GroupId>, request: ListGroupsRequest) -> Result<Vec<ListedGroup>, ErrorCode> {
     let mut listed = Vec::new();
     for shard in shards {
-        let hosted = core.shard(shard).await?;
+        let hosted = core.shard::<GroupShard>(shard).await?;
         listed.extend(hosted.shard.borrow().list(&request)?);
     }
     Ok(listed)

@@ -10,19 +10,21 @@
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{self, LocalBoxFuture};
-use thalweg_protocol::announced_versions;
 use thalweg_protocol::error::ErrorCode;
-use thalweg_protocol::messages::api_versions_response::ApiVersion;
+use thalweg_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use thalweg_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use thalweg_protocol::{StrBytes, announced_versions};
 
 use crate::dispatch::{APIS, Answer, Context, decode, encode};
+use crate::metadata::ClusterImage;
+use crate::metadata::features::{self, Feature};
 
 pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answer> {
     let answer = match decode::<ApiVersionsRequest>(&context, &mut body) {
         Err(close) => close,
         Ok(request) => {
             let code = if well_formed(&request, context.version) { ErrorCode::None } else { ErrorCode::InvalidRequest };
-            encode(context.correlation_id, context.version, &response(code))
+            encode(context.correlation_id, context.version, &response(&context, code))
         }
     };
     future::ready(answer).boxed_local()
@@ -30,15 +32,43 @@ pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answe
 
 /// The answer to a version that is not ours.
 pub async fn unsupported(context: Context) -> Answer {
-    encode(context.correlation_id, 0, &response(ErrorCode::UnsupportedVersion))
+    encode(context.correlation_id, 0, &response(&context, ErrorCode::UnsupportedVersion))
 }
 
-fn response(code: ErrorCode) -> ApiVersionsResponse {
+fn response(context: &Context, code: ErrorCode) -> ApiVersionsResponse {
     let keys = APIS.iter().map(|api| {
         let versions = announced_versions(api.key, api.versions);
         ApiVersion::default().with_api_key(api.key as i16).with_min_version(versions.min).with_max_version(versions.max)
     });
-    ApiVersionsResponse::default().with_error_code(code.code()).with_api_keys(keys.collect())
+    let image = context.core.image();
+    ApiVersionsResponse::default()
+        .with_error_code(code.code())
+        .with_api_keys(keys.collect())
+        .with_supported_features(supported(context.version))
+        .with_finalized_features_epoch(i64::try_from(image.version).unwrap_or(i64::MAX))
+        .with_finalized_features(finalized(&image))
+}
+
+/// Older clients stop at a least level of 0: for them such features do not exist (KAFKA-17011).
+fn supported(version: i16) -> Vec<SupportedFeatureKey> {
+    let shown = features::SUPPORTED.iter().filter(|feature| version >= 4 || feature.min > 0);
+    let key = |feature: &Feature| {
+        SupportedFeatureKey::default()
+            .with_name(StrBytes::from_static_str(feature.name))
+            .with_min_version(feature.min)
+            .with_max_version(feature.max)
+    };
+    shown.map(key).collect()
+}
+
+/// The levels that everybody goes by; a level of 0 is the same as none.
+fn finalized(image: &ClusterImage) -> Vec<FinalizedFeatureKey> {
+    let levels = features::SUPPORTED.iter().map(|feature| (feature.name, image.feature(feature.name)));
+    let key = |(name, level)| {
+        let key = FinalizedFeatureKey::default().with_name(StrBytes::from_static_str(name));
+        key.with_min_version_level(level).with_max_version_level(level)
+    };
+    levels.filter(|(_, level)| *level > 0).map(key).collect()
 }
 
 /// Kafka's rule for software names and versions (`ApiVersionsRequest.SOFTWARE_NAME_VERSION_PATTERN`).

@@ -1,6 +1,7 @@
 //! One file per Kafka API, numbered as Kafka numbers them; what several share stands beside them without a number.
 
 pub mod configs;
+pub mod coordinators;
 pub mod creation;
 pub mod fetch_answer;
 pub mod fetch_memory;
@@ -33,6 +34,9 @@ pub mod k20_delete_topics;
 pub mod k21_delete_records;
 pub mod k22_init_producer_id;
 pub mod k23_offset_for_leader_epoch;
+pub mod k24_add_partitions_to_txn;
+pub mod k25_add_offsets_to_txn;
+pub mod k26_end_txn;
 pub mod k27_write_txn_markers;
 pub mod k32_describe_configs;
 pub mod k33_alter_configs;
@@ -41,11 +45,14 @@ pub mod k37_create_partitions;
 pub mod k42_delete_groups;
 pub mod k44_incremental_alter_configs;
 pub mod k47_offset_delete;
+pub mod k57_update_features;
 pub mod k60_describe_cluster;
 pub mod k61_describe_producers;
+pub mod k65_describe_transactions;
+pub mod k66_list_transactions;
 pub mod k75_describe_topic_partitions;
 
 /// Whether a topic is the broker's own, as Kafka's `Topic.INTERNAL_TOPICS`.
 pub fn internal(name: &str) -> bool {
-    matches!(name, groups::OFFSETS_TOPIC | "__transaction_state" | "__share_group_state")
+    matches!(name, groups::OFFSETS_TOPIC | transactions::STATE_TOPIC | "__share_group_state")
 }

@@ -32,6 +32,10 @@ impl ClusterImage {
                 self.broker_configs.insert(node_id, Arc::new(configs));
                 Ok(Outcome::Done)
             }
+            Command::SetFeatures { levels } => {
+                self.features.extend(levels);
+                Ok(Outcome::Done)
+            }
             Command::AllocateProducerIds { count, .. } => {
                 let first = self.next_producer_id;
                 self.next_producer_id = first.saturating_add(count);

@@ -4,6 +4,7 @@
 //! image shares all that did not change with the old one.
 
 mod apply;
+pub mod features;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct ClusterImage {
     pub brokers: OrdMap<i32, Arc<Broker>>,
     /// Dynamic broker configuration; the key is absent for the default of all brokers.
     pub broker_configs: OrdMap<Option<i32>, Arc<BTreeMap<String, String>>>,
+    /// Levels of features that were set; others are as in a new cluster.
+    features: BTreeMap<String, i16>,
     next_group: u64,
     next_producer_id: i64,
 }
@@ -94,6 +97,12 @@ impl ClusterImage {
 
     pub fn topic_by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
         self.topics.get(self.names.get(&id)?)
+    }
+
+    /// The level of a feature that everybody goes by; 0 for one that is disabled or unknown.
+    pub fn feature(&self, name: &str) -> i16 {
+        let set = self.features.get(name).copied();
+        set.or_else(|| features::find(name).map(|feature| feature.initial)).unwrap_or(0)
     }
 
     pub fn partition_count(&self) -> usize {

@@ -20,6 +20,8 @@ use super::signal::Signal;
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::coordinator::Coordinators;
+use crate::coordinator::group::GroupShard;
+use crate::coordinator::transaction::TransactionShard;
 use crate::handlers::fetch_memory::FetchMemory;
 use crate::handlers::fetch_read::Watch;
 use crate::handlers::fetch_session::FetchSessions;
@@ -69,7 +71,10 @@ pub struct Core {
     pub(crate) live_config: RefCell<Arc<Config>>,
     pub connections: Connections,
     pub fetch_sessions: RefCell<FetchSessions>,
-    pub coordinators: Coordinators,
+    /// Those of the groups whose partition this core owns.
+    pub groups: Coordinators<GroupShard>,
+    /// Those of the transactional ids whose partition this core owns.
+    pub transactions: Coordinators<TransactionShard>,
     /// Group 0's state machine; on [`CoreId::FIRST`] only.
     pub controller: Option<Controller>,
     /// Bytes of requests that were read and are not answered yet.

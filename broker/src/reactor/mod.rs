@@ -8,19 +8,23 @@ mod core;
 mod groups;
 mod markers;
 mod mesh;
+mod producer_ids;
 mod reconcile;
 mod replay;
 mod room;
+mod shards;
 mod shared;
 mod signal;
 mod start;
 mod stop;
+mod transactions;
 mod turn;
 
 pub use self::budget::{Budget, Permit};
 pub use self::core::{Core, CoreId, IdBlock, LogSize};
 pub use self::markers::TxnMarker;
 pub use self::mesh::Stopping;
+pub use self::shards::Kind;
 pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;
 #[doc(hidden)]

@@ -52,7 +52,7 @@ impl Core {
         }
     }
 
-    async fn reconcile(&self, before: &ClusterImage, image: &ClusterImage) {
+    async fn reconcile(self: &Rc<Self>, before: &ClusterImage, image: &ClusterImage) {
         if before.broker_configs != image.broker_configs {
             self.take_settings(image);
         }
@@ -79,6 +79,8 @@ impl Core {
         }
         self.await_leaders(new.iter().filter_map(|(topic, index)| Some(topic.partition(*index)?.group)).collect())
             .await;
+        self.set_transaction_version(image);
+        self.host_transactions(image);
     }
 
     /// Brokers' settings were changed while they ran: every topic's defaults may be others now.
@@ -177,12 +179,12 @@ impl Core {
         for (topic, index) in self.mine(topic, 0) {
             if let Some(info) = topic.partition(index) {
                 self.with_partition(info.group, |partition| partition.attach(&topic, &self.config()));
-                self.reconfigure_shard(info.group);
+                self.reconfigure_shards(info.group);
             }
         }
     }
 
-    fn drop_topic(&self, topic: &Arc<Topic>) {
+    fn drop_topic(self: &Rc<Self>, topic: &Arc<Topic>) {
         self.forget_offsets(&topic.name);
         for (topic, index) in self.mine(topic, 0) {
             if let Some(info) = topic.partition(index) {
@@ -192,7 +194,7 @@ impl Core {
     }
 
     /// Replicas found on disk that the image knows nothing of: their topic was deleted while this node was down.
-    fn drop_strays(&self, image: &ClusterImage) {
+    fn drop_strays(self: &Rc<Self>, image: &ClusterImage) {
         let known: std::collections::HashSet<GroupId> =
             image.topics.values().flat_map(|topic| topic.partitions.iter().map(|info| info.group)).collect();
         let here: Vec<GroupId> = self.partitions.borrow().keys().copied().collect();
@@ -202,8 +204,8 @@ impl Core {
         }
     }
 
-    fn drop_group(&self, group: GroupId) {
-        self.drop_shard(group);
+    fn drop_group(self: &Rc<Self>, group: GroupId) {
+        self.drop_shards(group);
         self.raft.borrow_mut().close(group);
         if let Some(partition) = self.partitions.borrow_mut().remove(&group) {
             partition.borrow_mut().close();

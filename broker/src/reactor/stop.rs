@@ -51,7 +51,7 @@ impl Core {
             thalweg_reactor::sleep(HOUSEKEEPING_INTERVAL).await;
             let idle_max = self.shared.config.connections_max_idle;
             self.connections.reap(Instant::now(), idle_max, self.shared.config.request_receive_max);
-            self.tick_groups();
+            self.tick_shards();
             self.report();
         }
     }

@@ -22,6 +22,10 @@ pub struct World {
     pub idle_group: String,
     /// Is not there, for those who join.
     pub new_group: String,
+    /// Has a transaction that [`World::topic`] is in.
+    pub transactional_id: String,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
 }
 
 /// Header and body as bytes.
@@ -93,6 +97,11 @@ pub fn body(key: ApiKey, version: i16, world: &World) -> Node {
         ApiKey::DescribeConfigs | ApiKey::AlterConfigs | ApiKey::IncrementalAlterConfigs => {
             configs(key, request, world)
         }
+        ApiKey::AddPartitionsToTxn
+        | ApiKey::AddOffsetsToTxn
+        | ApiKey::EndTxn
+        | ApiKey::DescribeTransactions
+        | ApiKey::ListTransactions => transactions(key, request, world),
         _ => asking(key, request, world),
     };
     Node::Struct(request.fields)
@@ -198,6 +207,27 @@ fn configs(key: ApiKey, request: Fields, world: &World) -> Fields {
     }
 }
 
+fn transactions(key: ApiKey, request: Fields, world: &World) -> Fields {
+    let version = request.version;
+    let id = || text(&world.transactional_id);
+    let (producer_id, epoch) = (i64(world.producer_id), i16(world.producer_epoch));
+    match key {
+        ApiKey::AddPartitionsToTxn => {
+            let topics = || one(vec![text(&world.topic), list(vec![i32(0)])]);
+            let of_broker = one(vec![id(), producer_id.clone(), epoch.clone(), flag(true), topics()]);
+            let request = Fields::new(version).from(4, of_broker);
+            request.until(3, id()).until(3, producer_id).until(3, epoch).until(3, topics())
+        }
+        ApiKey::AddOffsetsToTxn => request.all(id()).all(producer_id).all(epoch).all(text(&world.group)),
+        ApiKey::EndTxn => request.all(id()).all(producer_id).all(epoch).all(flag(true)),
+        ApiKey::DescribeTransactions => request.all(list(vec![id()])),
+        _ => {
+            let filters = request.all(list(vec![text("Ongoing")])).all(list(vec![i64(world.producer_id)]));
+            filters.from(1, i64(0)).from(2, text(".*"))
+        }
+    }
+}
+
 /// Those that change nothing, or nothing of a topic or a group.
 fn asking(key: ApiKey, request: Fields, world: &World) -> Fields {
     let version = request.version;
@@ -221,6 +251,10 @@ fn asking(key: ApiKey, request: Fields, world: &World) -> Fields {
         ApiKey::InitProducerId => request.all(NULL).all(i32(60_000)).from(3, i64(-1)).from(3, i16(-1)),
         ApiKey::DescribeLogDirs => request.all(one(vec![text(&world.topic), list(vec![i32(0)])])),
         ApiKey::DeleteGroups => request.all(list(vec![text(&world.idle_group)])),
+        ApiKey::UpdateFeatures => {
+            let update = Fields::new(version).all(text("transaction.version")).all(i16(2)).until(0, flag(false));
+            request.all(i32(10_000)).all(update.from(1, i8(1)).one()).from(1, flag(true))
+        }
         ApiKey::DescribeCluster => request.all(flag(true)).from(1, i8(1)).from(2, flag(false)),
         ApiKey::DescribeTopicPartitions => {
             let cursor = Node::Optional(Some(vec![text(&world.topic), i32(0)]));

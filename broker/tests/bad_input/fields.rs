@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use thalweg_protocol::StrBytes;
+use thalweg_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use thalweg_protocol::messages::create_topics_request::CreatableTopic;
 use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use thalweg_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use thalweg_protocol::messages::{
-    ApiKey, CreateTopicsRequest, FindCoordinatorRequest, GroupId, JoinGroupRequest, OffsetCommitRequest, ResponseKind,
-    SyncGroupRequest, TopicName,
+    AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest, FindCoordinatorRequest, GroupId, InitProducerIdRequest,
+    JoinGroupRequest, OffsetCommitRequest, ProducerId, ResponseKind, SyncGroupRequest, TopicName, TransactionalId,
 };
 
 use crate::every_api::{World, body, flexible, request};
@@ -32,7 +33,12 @@ fn fresh(name: &str) -> StrBytes {
 fn uses_up(key: ApiKey) -> bool {
     matches!(
         key,
-        ApiKey::DeleteTopics | ApiKey::LeaveGroup | ApiKey::JoinGroup | ApiKey::DeleteGroups | ApiKey::OffsetDelete
+        ApiKey::DeleteTopics
+            | ApiKey::LeaveGroup
+            | ApiKey::JoinGroup
+            | ApiKey::DeleteGroups
+            | ApiKey::OffsetDelete
+            | ApiKey::EndTxn
     )
 }
 
@@ -86,13 +92,16 @@ pub fn every_version() -> impl Iterator<Item = (ApiKey, i16)> {
     apis.flat_map(|api| (api.versions.min..=api.versions.max).map(|version| (api.key, version)))
 }
 
-/// The topic of the groups is made when somebody first asks for a coordinator.
+/// The topics of the groups and of the transactions are made when somebody first asks for a coordinator.
 fn find_coordinator(client: &mut Client) {
     let deadline = Instant::now() + PATIENCE;
-    let request = FindCoordinatorRequest::default().with_key(StrBytes::from_static_str("group"));
-    while client.ask(3, &request).error_code != 0 {
-        assert!(Instant::now() < deadline, "no coordinator");
-        std::thread::sleep(Duration::from_millis(20));
+    for key_type in [0, 1] {
+        let key = StrBytes::from_static_str("key");
+        let request = FindCoordinatorRequest::default().with_key(key).with_key_type(key_type);
+        while client.ask(3, &request).error_code != 0 {
+            assert!(Instant::now() < deadline, "no coordinator");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -103,6 +112,8 @@ pub fn world(client: &mut Client) -> World {
     let (group, idle_group) = (fresh("group"), fresh("idle"));
     let (member, generation) = join(client, &group);
     commit(client, &idle_group, &topic);
+    let transactional_id = fresh("transactional");
+    let (producer_id, producer_epoch) = begin(client, &transactional_id, &topic);
     World {
         topic: topic.to_string(),
         topic_id,
@@ -114,6 +125,9 @@ pub fn world(client: &mut Client) -> World {
         new_topic: fresh("new").to_string(),
         idle_group: idle_group.to_string(),
         new_group: fresh("new").to_string(),
+        transactional_id: transactional_id.to_string(),
+        producer_id,
+        producer_epoch,
     }
 }
 
@@ -146,6 +160,27 @@ fn join(client: &mut Client, group: &StrBytes) -> (String, i32) {
         .with_assignments(vec![assignment]);
     assert_eq!(client.ask(2, &request).error_code, 0, "{group}");
     (joined.member_id.to_string(), joined.generation_id)
+}
+
+/// A transaction of one partition.
+fn begin(client: &mut Client, id: &StrBytes, topic: &StrBytes) -> (i64, i16) {
+    let id = TransactionalId(id.clone());
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(Some(id.clone()))
+        .with_transaction_timeout_ms(60_000)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1);
+    let producer = client.ask(4, &request);
+    assert_eq!(producer.error_code, 0, "{}", id.0);
+    let topic = AddPartitionsToTxnTopic::default().with_name(TopicName(topic.clone())).with_partitions(vec![0]);
+    let request = AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(id)
+        .with_v3_and_below_producer_id(producer.producer_id)
+        .with_v3_and_below_producer_epoch(producer.producer_epoch)
+        .with_v3_and_below_topics(vec![topic]);
+    let added = client.ask(3, &request);
+    assert_eq!(added.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code, 0);
+    (producer.producer_id.0, producer.producer_epoch)
 }
 
 /// Offsets of a group without members.

@@ -40,7 +40,6 @@ pub(super) const THREADS: &str = "one reactor per core does this work; thalweg.c
 pub(super) const TIER: &str = "there is no tiered storage in this version";
 pub(super) const TLS: &str = "there is no TLS in this version; listeners that ask for it are refused";
 pub(super) const TOKEN: &str = "delegation tokens are not served in this version";
-pub(super) const TX: &str = "transactions are not served in this version";
 pub(super) const UNCLEAN: &str = "a Raft leader always holds every acknowledged record";
 pub(super) const UNSTABLE: &str = "unfinished versions are never offered";
 

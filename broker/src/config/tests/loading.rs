@@ -80,6 +80,7 @@ fn kafkas_own_file_is_taken_and_what_means_nothing_is_named_once() {
     assert_eq!(config.advertised_listeners[0].address, address("localhost", 9092));
     assert_eq!(config.bootstrap_servers, [address("localhost", 9093)]);
     assert!(config.offsets_topic_replication_factor.explicit);
+    assert!(config.transactions.topic_replication_factor.explicit);
     let named: Vec<(String, &str)> =
         loaded.warnings.iter().map(|it| (it.origin.to_string(), it.key.as_str())).collect();
     let expected = [
@@ -92,8 +93,6 @@ fn kafkas_own_file_is_taken_and_what_means_nothing_is_named_once() {
         (16, "num.recovery.threads.per.data.dir"),
         (18, "share.coordinator.state.topic.replication.factor"),
         (19, "share.coordinator.state.topic.min.isr"),
-        (20, "transaction.state.log.replication.factor"),
-        (21, "transaction.state.log.min.isr"),
     ];
     assert_eq!(named, expected.map(|(line, key)| (format!("server.properties:{line}"), key)));
     let threads = loaded.warnings.iter().find(|it| it.key == "num.io.threads").unwrap().to_string();

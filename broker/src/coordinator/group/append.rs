@@ -16,6 +16,7 @@ use super::shard::GroupShard;
 use super::static_member::Replaced;
 use super::sync::Assigned;
 use super::{ErrorCode, batch};
+use crate::coordinator::append_error;
 
 /// One record of a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -206,19 +207,5 @@ impl GroupShard {
                 self.remove_if_vacant(&group);
             }
         }
-    }
-}
-
-/// What a failed write means to the client, as Kafka's `appendGroupMetadataErrorToResponseError` has it.
-fn append_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
-            ErrorCode::CoordinatorNotAvailable
-        }
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
-            ErrorCode::UnknownServerError
-        }
-        other => other,
     }
 }

@@ -2,9 +2,8 @@
 
 use thalweg_protocol::StrBytes;
 
-/// Chosen by the driver; names the request that a reply belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ReplyToken(pub u64);
+pub(super) use super::ReplyToken;
+pub(super) use crate::coordinator::codec::own;
 
 /// The origin of a request.
 #[derive(Clone, Debug)]
@@ -17,9 +16,4 @@ pub struct Caller {
     pub client_id: StrBytes,
     /// The address of the connection, in Java's form (`/127.0.0.1`), as DescribeGroups shows it.
     pub client_host: StrBytes,
-}
-
-/// A copy that owns exactly its bytes: what is kept must not pin the frame of the request it came in.
-pub(super) fn own(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
 }

@@ -1,6 +1,5 @@
-//! What a shard wants done. The driver acts on effects in the order given.
+//! What a shard of groups answers.
 
-use bytes::Bytes;
 use thalweg_protocol::messages::delete_groups_response::DeletableGroupResult;
 use thalweg_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use thalweg_protocol::messages::{
@@ -8,31 +7,12 @@ use thalweg_protocol::messages::{
     SyncGroupResponse,
 };
 
-use super::{ErrorCode, ReplyToken};
+use super::ErrorCode;
 
-/// Names an append; tokens of one shard grow.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct AppendToken(pub u64);
+pub(super) use super::AppendToken;
 
 /// Something for the driver to do.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Effect {
-    /// Answer a request.
-    Reply {
-        /// The request.
-        token: ReplyToken,
-        /// Its answer.
-        response: Box<Response>,
-    },
-    /// Append one record batch to the shard's partition, offsets and epoch not yet stamped, and report with
-    /// `GroupShard::appended` once it is committed.
-    Append {
-        /// To be given back with the result.
-        token: AppendToken,
-        /// One record batch of format 2.
-        batch: Bytes,
-    },
-}
+pub type Effect = crate::coordinator::Effect<Response>;
 
 /// The body of an answer. Those that a handler puts together from several shards are only this shard's part.
 #[derive(Clone, PartialEq, Debug)]

@@ -22,6 +22,7 @@ mod caller;
 mod classic;
 mod commit;
 mod context;
+mod driven;
 mod effect;
 mod expiry;
 mod fetch;
@@ -33,7 +34,6 @@ mod load;
 mod member;
 mod member_id;
 mod offset_delete;
-mod partition;
 mod rebalance;
 mod record;
 mod record_codec;
@@ -48,12 +48,13 @@ mod tests;
 mod timers;
 pub mod wire;
 
-pub use caller::{Caller, ReplyToken};
+pub use caller::Caller;
 pub use context::GroupConfig;
-pub use effect::{AppendToken, Effect, Response};
+pub use effect::{Effect, Response};
 pub use load::LoadError;
-pub use partition::partition_for;
 pub use shard::GroupShard;
 pub use state::GroupState;
+
+pub use super::effect::{AppendToken, ReplyToken};
 
 pub use thalweg_protocol::error::ErrorCode;

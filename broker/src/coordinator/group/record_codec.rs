@@ -6,13 +6,17 @@
 //! of the latter is in Kafka's schemas, but no release writes it.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
-use thiserror::Error;
+use thalweg_protocol::{LeaderEpoch, TimestampMs};
 use uuid::Uuid;
 
-use super::caller::own;
 use super::classic::CommittedOffset;
 use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
+use crate::coordinator::codec::{
+    bytes, compact, int32, int64, nullable, put_bytes, put_compact, put_length, put_nullable, put_string, put_varint,
+    take, text, varint,
+};
+
+pub(super) use crate::coordinator::codec::CodecError;
 
 const OFFSET_KEY_VERSION_MAX: i16 = 1;
 const GROUP_KEY_VERSION: i16 = 2;
@@ -22,36 +26,6 @@ const OFFSET_VALUE_VERSION_FLEXIBLE: i16 = 4;
 const TAG_TOPIC_ID: u64 = 0;
 const OFFSET_VALUE_VERSION_WITH_EXPIRY: i16 = 1;
 const GROUP_VALUE_VERSION: i16 = 3;
-
-/// Why a record's bytes are not what they should be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum CodecError {
-    /// The bytes end too early.
-    #[error("the record ends in the middle of its {0}")]
-    Cut(&'static str),
-    /// A length that is negative or beyond the end.
-    #[error("the length of the record's {what} is {length}")]
-    Length {
-        /// The field.
-        what: &'static str,
-        /// What stands there.
-        length: i64,
-    },
-    /// Not text.
-    #[error("the record's {0} is not UTF-8")]
-    Text(&'static str),
-    /// A version from the future.
-    #[error("the record's value has version {0}, which is not known")]
-    Version(i16),
-    /// A string that does not fit the format.
-    #[error("the {what} of {length} bytes does not fit the record format")]
-    TooLong {
-        /// The field.
-        what: &'static str,
-        /// Its length in bytes.
-        length: usize,
-    },
-}
 
 /// Key and value of `record`.
 pub(super) fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>), CodecError> {
@@ -103,20 +77,6 @@ fn put_topic_id(to: &mut BytesMut, topic_id: Uuid) {
     }
 }
 
-/// Metadata is at most an int16 long: the commit was refused otherwise.
-fn put_compact(to: &mut BytesMut, text: &str) {
-    put_varint(to, text.len() as u64 + 1);
-    to.put_slice(text.as_bytes());
-}
-
-fn put_varint(to: &mut BytesMut, mut value: u64) {
-    while value > 0x7F {
-        to.put_u8((value & 0x7F) as u8 | 0x80);
-        value >>= 7;
-    }
-    to.put_u8(value as u8);
-}
-
 fn encode_group(group: &GroupRecord) -> Result<Bytes, CodecError> {
     let mut value = BytesMut::new();
     value.put_i16(GROUP_VALUE_VERSION);
@@ -137,34 +97,6 @@ fn encode_group(group: &GroupRecord) -> Result<Bytes, CodecError> {
         put_bytes(&mut value, "assignment", &member.assignment)?;
     }
     Ok(value.freeze())
-}
-
-fn put_string(to: &mut BytesMut, what: &'static str, text: &str) -> Result<(), CodecError> {
-    let length = i16::try_from(text.len()).map_err(|_| CodecError::TooLong { what, length: text.len() })?;
-    to.put_i16(length);
-    to.put_slice(text.as_bytes());
-    Ok(())
-}
-
-fn put_nullable(to: &mut BytesMut, what: &'static str, text: Option<&StrBytes>) -> Result<(), CodecError> {
-    match text {
-        Some(text) => put_string(to, what, text),
-        None => {
-            to.put_i16(-1);
-            Ok(())
-        }
-    }
-}
-
-fn put_length(to: &mut BytesMut, what: &'static str, length: usize) -> Result<(), CodecError> {
-    to.put_i32(i32::try_from(length).map_err(|_| CodecError::TooLong { what, length })?);
-    Ok(())
-}
-
-fn put_bytes(to: &mut BytesMut, what: &'static str, bytes: &[u8]) -> Result<(), CodecError> {
-    put_length(to, what, bytes.len())?;
-    to.put_slice(bytes);
-    Ok(())
 }
 
 /// The record with this key and value (`None`: a tombstone).
@@ -214,25 +146,6 @@ fn topic_id(from: &mut &[u8]) -> Result<Uuid, CodecError> {
     Ok(found)
 }
 
-fn compact(from: &mut &[u8], what: &'static str) -> Result<StrBytes, CodecError> {
-    let length = varint(from, what)?.checked_sub(1).ok_or(CodecError::Length { what, length: -1 })?;
-    let bytes = take(from, what, i64::try_from(length).unwrap_or(-1))?;
-    std::str::from_utf8(bytes).map(own).map_err(|_| CodecError::Text(what))
-}
-
-fn varint(from: &mut &[u8], what: &'static str) -> Result<u64, CodecError> {
-    let mut value = 0;
-    // Kafka's unsigned varints are of 32 bits: five bytes.
-    for shift in (0..35).step_by(7) {
-        let byte = from.try_get_u8().map_err(|_| CodecError::Cut(what))?;
-        value |= u64::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(CodecError::Length { what, length: -1 })
-}
-
 fn decode_group(mut from: &[u8]) -> Result<GroupRecord, CodecError> {
     let version = from.try_get_i16().map_err(|_| CodecError::Cut("version"))?;
     if !(0..=3).contains(&version) {
@@ -271,38 +184,4 @@ fn decode_member(from: &mut &[u8], version: i16) -> Result<MemberRecord, CodecEr
         subscription,
         assignment,
     })
-}
-
-fn int32(from: &mut &[u8], what: &'static str) -> Result<i32, CodecError> {
-    from.try_get_i32().map_err(|_| CodecError::Cut(what))
-}
-
-fn int64(from: &mut &[u8], what: &'static str) -> Result<i64, CodecError> {
-    from.try_get_i64().map_err(|_| CodecError::Cut(what))
-}
-
-fn text(from: &mut &[u8], what: &'static str) -> Result<StrBytes, CodecError> {
-    nullable(from, what)?.ok_or(CodecError::Length { what, length: -1 })
-}
-
-fn nullable(from: &mut &[u8], what: &'static str) -> Result<Option<StrBytes>, CodecError> {
-    let length = from.try_get_i16().map_err(|_| CodecError::Cut(what))?;
-    if length == -1 {
-        return Ok(None);
-    }
-    let bytes = take(from, what, i64::from(length))?;
-    let text = std::str::from_utf8(bytes).map_err(|_| CodecError::Text(what))?;
-    Ok(Some(own(text)))
-}
-
-fn bytes(from: &mut &[u8], what: &'static str) -> Result<Bytes, CodecError> {
-    let length = int32(from, what)?;
-    Ok(Bytes::copy_from_slice(take(from, what, i64::from(length))?))
-}
-
-fn take<'a>(from: &mut &'a [u8], what: &'static str, length: i64) -> Result<&'a [u8], CodecError> {
-    let error = CodecError::Length { what, length };
-    let (taken, rest) = from.split_at_checked(usize::try_from(length).map_err(|_| error)?).ok_or(error)?;
-    *from = rest;
-    Ok(taken)
 }

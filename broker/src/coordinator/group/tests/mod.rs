@@ -7,13 +7,13 @@ mod bench;
 mod golden;
 mod limits;
 mod print;
-mod script;
 mod walk;
 
-use std::fs;
 use std::path::PathBuf;
 
 use bench::Bench;
+
+use crate::coordinator::script;
 
 fn testdata() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/coordinator/group/testdata")
@@ -27,18 +27,5 @@ fn run(text: &str) -> String {
 
 #[test]
 fn scripts_give_what_they_say() {
-    let mut scripts: Vec<PathBuf> = fs::read_dir(testdata()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
-    scripts.sort();
-    assert!(scripts.len() >= 10, "the scripts are where they are looked for");
-    for path in scripts {
-        let expected = fs::read_to_string(&path).unwrap();
-        let actual = run(&expected);
-        if std::env::var_os("THALWEG_REWRITE").is_some() {
-            fs::write(&path, &actual).unwrap();
-        } else {
-            let name = path.file_name().unwrap().to_string_lossy();
-            assert!(actual == expected, "{name}: {}", script::first_difference(&expected, &actual));
-        }
-    }
+    script::run_all(&testdata(), 10, run);
 }

@@ -1,12 +1,12 @@
-//! Which partition of `__consumer_offsets` a group belongs to. Clients never compute this, but Kafka's tools do, and a
-//! data directory that came from Kafka is only usable with the same rule.
+//! Which partition of its internal topic a group or a transactional id belongs to. Clients never compute this, but Kafka's
+//! tools do, and a data directory that came from Kafka is only usable with the same rule.
 
 use thalweg_protocol::PartitionIndex;
 
-/// The partition of `__consumer_offsets` that holds `group`, of `partitions` in all.
+/// The partition that coordinates `name`, of `partitions` in all.
 #[must_use]
-pub fn partition_for(group: &str, partitions: u32) -> PartitionIndex {
-    let hash = java_hash(group);
+pub fn partition_for(name: &str, partitions: u32) -> PartitionIndex {
+    let hash = java_hash(name);
     // Kafka's `Utils.abs` makes 0 of the one number that has no absolute value.
     let positive = hash.checked_abs().unwrap_or(0);
     PartitionIndex(positive % i32::try_from(partitions.max(1)).unwrap_or(i32::MAX))

@@ -1,6 +1,10 @@
-//! The form of the scripts.
+//! The form of the scripts that coordinators are tested with.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// A command: a word, and `name=value` pairs.
 pub(super) struct Command {
@@ -51,8 +55,27 @@ pub(super) fn map_blocks(text: &str, mut run: impl FnMut(&Command) -> String) ->
     blocks.join("\n\n") + "\n"
 }
 
-pub(super) fn first_difference(expected: &str, actual: &str) -> String {
+fn first_difference(expected: &str, actual: &str) -> String {
     let mut lines = (1..).zip(expected.lines().zip(actual.lines()));
     let (number, (wanted, got)) = lines.find(|(_, (wanted, got))| wanted != got).unwrap_or((0, ("", "one is longer")));
     format!("line {number}\n  wanted: {wanted}\n  got:    {got}\n\n{actual}")
+}
+
+/// Runs every script of a folder; `run` gives a script back with the results in place. `THALWEG_REWRITE=1` writes what came
+/// out into them: commit that only if you know why it changed.
+pub(super) fn run_all(folder: &Path, count_min: usize, run: impl Fn(&str) -> String) {
+    let mut scripts: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    scripts.sort();
+    assert!(scripts.len() >= count_min, "the scripts are where they are looked for");
+    for path in scripts {
+        let expected = fs::read_to_string(&path).unwrap();
+        let actual = run(&expected);
+        if std::env::var_os("THALWEG_REWRITE").is_some() {
+            fs::write(&path, &actual).unwrap();
+        } else {
+            let name = path.file_name().unwrap().to_string_lossy();
+            assert!(actual == expected, "{name}: {}", first_difference(&expected, &actual));
+        }
+    }
 }
