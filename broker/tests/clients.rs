@@ -43,7 +43,9 @@ fn with_broker(body: impl FnOnce(&str, &str)) {
         Options::default()
             .property("group.initial.rebalance.delay.ms", 0)
             // Some suites write records of long ago, which retention would take.
-            .property("log.initial.task.delay.ms", 3_600_000),
+            .property("log.initial.task.delay.ms", 3_600_000)
+            // A transaction that takes too long is waited for.
+            .property("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200),
     );
     body(broker.bootstrap(), &prefix);
     // A client must not be able to leave the broker in a state that it cannot be stopped from.
@@ -83,7 +85,7 @@ fn compacted_topic() {
 
 #[test]
 fn java_client() {
-    external("java-client", 98, &[JAVA, MAVEN], || {
+    external("java-client", 111, &[JAVA, MAVEN], || {
         let dir = java_installed();
         let mut java = Command::new("java");
         java.args(["-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp"]);
@@ -94,7 +96,7 @@ fn java_client() {
 
 #[test]
 fn java_command_line_tools() {
-    external("java-tools", 27, &[JAVA, MAVEN], || {
+    external("java-tools", 32, &[JAVA, MAVEN], || {
         let mut bash = Command::new("bash");
         bash.arg(source_dir("tools").join("run.sh")).env("KAFKA_LIBS", java_installed().join("libs"));
         bash

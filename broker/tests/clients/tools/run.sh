@@ -20,9 +20,11 @@ tool() {
     kafka-consumer-perf-test) class=org.apache.kafka.tools.ConsumerPerformance ;;
     kafka-delete-records) class=org.apache.kafka.tools.DeleteRecordsCommand ;;
     kafka-e2e-latency) class=org.apache.kafka.tools.EndToEndLatency ;;
+    kafka-features) class=org.apache.kafka.tools.FeatureCommand ;;
     kafka-get-offsets) class=org.apache.kafka.tools.GetOffsetShell ;;
     kafka-log-dirs) class=org.apache.kafka.tools.LogDirsCommand ;;
     kafka-producer-perf-test) class=org.apache.kafka.tools.ProducerPerformance ;;
+    kafka-transactions) class=org.apache.kafka.tools.TransactionsCommand ;;
     kafka-topics) class=org.apache.kafka.tools.TopicCommand ;;
     *) echo "no class known for $name"; return 2 ;;
   esac
@@ -215,6 +217,52 @@ e2e_latency() {
   expect "^Percentiles: 50th = [0-9]+, 99th = [0-9]+, 99.9th = [0-9]+" "$scratch/out"
 }
 
+features_describe() {
+  capture out tool kafka-features --bootstrap-server "$bootstrap" describe
+  for feature in "eligible.leader.replicas.version\s.*Max.*: 1\s+FinalizedVersionLevel: 1" "group.version\s.*FinalizedVersionLevel: 1" \
+    "metadata.version\s+SupportedMinVersion: 3.3-IV3\s+SupportedMaxVersion: 4.3-IV0\s+FinalizedVersionLevel: 4.3-IV0" \
+    "share.version\s.*FinalizedVersionLevel: 1" "streams.version\s.*FinalizedVersionLevel: 1" \
+    "transaction.version\s+SupportedMinVersion: 0\s+SupportedMaxVersion: 2\s+FinalizedVersionLevel: 2\s+Epoch: [0-9]+"; do
+    expect "Feature: $feature" "$scratch/out"
+  done
+}
+
+features_change() {
+  tool kafka-features --bootstrap-server "$bootstrap" downgrade --feature transaction.version=1
+  capture out tool kafka-features --bootstrap-server "$bootstrap" describe
+  expect "Feature: transaction.version\s.*FinalizedVersionLevel: 1" "$scratch/out"
+  capture out tool kafka-features --bootstrap-server "$bootstrap" upgrade --feature transaction.version=2
+  expect "transaction.version was upgraded to 2" "$scratch/out"
+  capture out tool kafka-features --bootstrap-server "$bootstrap" upgrade --feature transaction.version=9 && return 1
+  expect "Could not upgrade transaction.version to 9. The update failed for all features since the following feature had an error: Invalid update version 9 for feature transaction.version. Local controller [0-9]+ only supports versions 0-2" "$scratch/out"
+}
+
+# The producer's own performance test leaves a transactional id behind.
+transactions_list() {
+  capture out tool kafka-producer-perf-test --bootstrap-server "$bootstrap" --topic "${prefix}txn" --num-records 200 --record-size 100 --throughput -1 \
+    --transactional-id "${prefix}perf" --transaction-duration-ms 50
+  expect "^200 records sent" "$scratch/out"
+  capture out tool kafka-transactions --bootstrap-server "$bootstrap" list
+  expect "^TransactionalId\s+Coordinator\s+ProducerId\s+TransactionState" "$scratch/out"
+  expect "^${prefix}perf\s+[0-9]+\s+[0-9]+\s+(PrepareCommit|CompleteCommit)" "$scratch/out"
+  capture out tool kafka-transactions --bootstrap-server "$bootstrap" list --transactional-id-pattern "${prefix}nobody.*"
+  refuse "^${prefix}perf" "$scratch/out"
+}
+
+transactions_describe() {
+  capture out tool kafka-transactions --bootstrap-server "$bootstrap" describe --transactional-id "${prefix}perf"
+  expect "^CoordinatorId\s+TransactionalId\s+ProducerId\s+ProducerEpoch\s+TransactionState" "$scratch/out"
+  expect "^[0-9]+\s+${prefix}perf\s+[0-9]+\s+[0-9]+\s+(PrepareCommit|CompleteCommit)" "$scratch/out"
+  capture out tool kafka-transactions --bootstrap-server "$bootstrap" describe-producers --topic "${prefix}txn" --partition 0
+  expect "^ProducerId\s+ProducerEpoch\s+LatestCoordinatorEpoch\s+LastSequence" "$scratch/out"
+}
+
+transactions_hanging() {
+  capture out tool kafka-transactions --bootstrap-server "$bootstrap" find-hanging --topic "${prefix}txn"
+  expect "^Topic\s+Partition\s+ProducerId" "$scratch/out"
+  refuse "^${prefix}txn" "$scratch/out"
+}
+
 check topics-create topics_create
 check topics-create-twice topics_create_twice
 check topics-create-if-not-exists topics_if_not_exists
@@ -243,4 +291,9 @@ check producer-perf-test producer_perf
 check producer-perf-test-compressed producer_perf_codec
 check consumer-perf-test consumer_perf
 check e2e-latency e2e_latency
+check features-describe features_describe
+check features-change features_change
+check transactions-list transactions_list
+check transactions-describe transactions_describe
+check transactions-find-hanging transactions_hanging
 finish

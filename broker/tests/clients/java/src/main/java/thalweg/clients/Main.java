@@ -13,6 +13,7 @@ public final class Main {
             new TopicChecks(fixture, checks).run();
             new ConfigChecks(fixture, checks).run();
             new OffsetChecks(fixture, checks).run();
+            new TransactionChecks(fixture, checks).run();
         }
         System.exit(checks.failed() == 0 ? 0 : 1);
     }
