@@ -115,6 +115,7 @@ pub static APIS: &[Api] = &[
     api!(AddOffsetsToTxn, 0..=4, handlers::k25_add_offsets_to_txn::handle),
     api!(EndTxn, 0..=5, handlers::k26_end_txn::handle),
     api!(WriteTxnMarkers, 1..=1, handlers::k27_write_txn_markers::handle),
+    api!(TxnOffsetCommit, 0..=5, handlers::k28_txn_offset_commit::handle),
     api!(DescribeConfigs, 1..=4, handlers::k32_describe_configs::handle),
     api!(AlterConfigs, 0..=2, handlers::k33_alter_configs::handle),
     api!(DescribeLogDirs, 1..=4, handlers::k35_describe_log_dirs::handle),

@@ -14,6 +14,8 @@ mod asker;
 mod configs;
 #[path = "answers/groups.rs"]
 mod groups;
+#[path = "answers/markers.rs"]
+mod markers;
 #[path = "answers/offsets.rs"]
 mod offsets;
 #[path = "answers/partitions.rs"]
@@ -56,6 +58,7 @@ fn edge_cases_are_answered_as_kafka_answers_them() {
     sessions::ask(&mut asker);
     groups::ask(&mut asker);
     transactions::ask(&mut asker);
+    markers::ask(&mut asker);
     let answers = asker.into_answers();
     if std::env::var_os("THALWEG_WRITE_ANSWERS").is_some() {
         std::fs::write(&path, &answers).unwrap();

@@ -16,6 +16,8 @@ mod rust;
 mod suite;
 #[path = "clients/toolchain.rs"]
 mod toolchain;
+#[path = "clients/transactions.rs"]
+mod transactions;
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -81,6 +83,16 @@ fn compacted_topic() {
     }
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     compaction::run(&java_installed().join("libs"));
+}
+
+/// Kafka's jars are there to read segments and their indexes with.
+#[test]
+fn transaction_index() {
+    if !have("transaction-index", &[JAVA, MAVEN]) {
+        return;
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    transactions::run(&java_installed().join("libs"));
 }
 
 #[test]
@@ -189,6 +201,6 @@ fn kafkajs() {
 #[test]
 fn librdkafka_through_the_rdkafka_crate() {
     with_broker(|bootstrap, prefix| {
-        rust::run(Expected { suite: "rdkafka", checks_min: 29, timeout: TIMEOUT }, bootstrap, prefix);
+        rust::run(Expected { suite: "rdkafka", checks_min: 32, timeout: TIMEOUT }, bootstrap, prefix);
     });
 }

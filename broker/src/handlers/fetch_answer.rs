@@ -36,7 +36,8 @@ pub fn lay_out(
                 context.core.shared.metrics.fetched_bytes.add(read.bytes as u64);
                 let mut data = describe(context, &key, &read);
                 // Only those who read committed records are told which transactions to leave out.
-                data.aborted_transactions = read_committed.then(|| read.aborted.iter().map(tell).collect());
+                let tells = read_committed && read.error == ErrorCode::None;
+                data.aborted_transactions = tells.then(|| read.aborted.iter().map(tell).collect());
                 FetchPartition { data, records: read.records }
             })
             .collect();

@@ -38,6 +38,7 @@ pub mod k24_add_partitions_to_txn;
 pub mod k25_add_offsets_to_txn;
 pub mod k26_end_txn;
 pub mod k27_write_txn_markers;
+pub mod k28_txn_offset_commit;
 pub mod k32_describe_configs;
 pub mod k33_alter_configs;
 pub mod k35_describe_log_dirs;

@@ -1,6 +1,6 @@
 //! Transactions of a partition: markers as coordinators decide them, and producers that are to be vouched for.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures::channel::oneshot;
 use thalweg_protocol::TimestampMs;
 use thalweg_protocol::error::ErrorCode;
@@ -41,15 +41,19 @@ impl Partition {
         Ok(self.await_all())
     }
 
-    /// Whether offsets that the group coordinator writes for a transaction may be appended.
-    pub fn check_transactional_offsets(
-        &self,
+    /// Appends offsets that the group coordinator stores for a transaction; resolves once they are committed.
+    pub fn append_offsets(
+        &mut self,
         core: &Core,
-        header: &BatchHeader,
+        batch: &Bytes,
         guard: Option<Guard>,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<oneshot::Receiver<Result<(), ErrorCode>>, ErrorCode> {
         self.check_writable(core, ALL).map_err(|rejection| rejection.code)?;
-        let claim = self.claim(core, header, guard);
-        self.log.borrow().producers().check_offsets(header, claim)
+        let header = BatchHeader::parse(batch).map_err(|_| ErrorCode::UnknownServerError)?;
+        let claim = self.claim(core, &header, guard);
+        self.log.borrow().producers().check_offsets(&header, claim)?;
+        self.lead_append(core, BytesMut::from(batch.as_ref())).map_err(|_| ErrorCode::NotLeaderOrFollower)?;
+        self.verifications.end(header.producer_id);
+        Ok(self.await_all())
     }
 }

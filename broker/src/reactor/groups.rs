@@ -1,6 +1,5 @@
 //! What a core does for the shards of groups in particular.
 
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use thalweg_protocol::StrBytes;
@@ -8,7 +7,7 @@ use thalweg_storage::types::GroupId;
 
 use super::core::Core;
 use super::shards::Kind;
-use crate::coordinator::group::{GroupConfig, GroupShard};
+use crate::coordinator::group::{Errand, GroupConfig, GroupShard};
 use crate::coordinator::{Coordinators, Hosted};
 use crate::handlers::groups::OFFSETS_TOPIC;
 
@@ -23,8 +22,20 @@ impl Kind for GroupShard {
         Self::new(core.group_config(group), uuid::Uuid::new_v4().as_u64_pair().1)
     }
 
-    fn run(_: &Rc<Core>, _: &Rc<Hosted<Self>>, errand: Infallible) {
-        match errand {}
+    fn run(core: &Rc<Core>, hosted: &Rc<Hosted<Self>>, errand: Errand) {
+        let group = hosted.group;
+        let (token, appended) = match errand {
+            Errand::Offsets { token, batch, guard } => (token, core.append_offsets(group, &batch, guard)),
+            Errand::End { token, end, commit } => (token, core.append_end(group, &end, commit)),
+        };
+        let fate = appended.unwrap_or_else(|code| {
+            let (sender, fate) = futures::channel::oneshot::channel();
+            // It is taken up at once.
+            let _ = sender.send(Err(code));
+            fate
+        });
+        // The queue ends with the shard itself.
+        let _ = hosted.appends.unbounded_send((token, fate));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
+use futures::channel::oneshot;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::records::Marker;
 use thalweg_protocol::{ProducerEpoch, ProducerId};
@@ -9,6 +11,9 @@ use thalweg_storage::log::producers::EndRequest;
 use thalweg_storage::types::GroupId;
 
 use super::core::Core;
+use crate::coordinator::group::{GroupShard, Response};
+use crate::handlers::groups::OFFSETS_TOPIC;
+use crate::partition::Guard;
 
 /// How a transaction ended, and who says so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +24,9 @@ pub struct TxnMarker {
     pub coordinator_epoch: i32,
     pub commit: bool,
 }
+
+/// Resolves once what was appended is committed.
+type Appending = oneshot::Receiver<Result<(), ErrorCode>>;
 
 /// `transaction.version` of a marker that does not say it: its epoch may be that of the records.
 const VERSION_UNSAID: i8 = 0;
@@ -49,9 +57,57 @@ impl Core {
             coordinator_epoch: marker.coordinator_epoch,
             transaction_version,
         };
-        let kind = if marker.commit { Marker::Commit } else { Marker::Abort };
-        let appended = self.with_partition(group, |partition| partition.end_transaction(self, &end, kind, self.now()));
-        let committed = appended.unwrap_or(Err(ErrorCode::UnknownTopicOrPartition))?;
-        committed.await.unwrap_or(Err(ErrorCode::NotLeaderOrFollower))
+        if self.is_of_groups(group) {
+            return self.end_transaction_of_groups(group, end, marker.commit).await;
+        }
+        self.append_end(group, &end, marker.commit)?.await.unwrap_or(Err(ErrorCode::NotLeaderOrFollower))
+    }
+
+    /// The shard writes the marker itself: what it then makes visible must come behind all that it wrote before.
+    async fn end_transaction_of_groups(
+        self: &Rc<Self>,
+        group: GroupId,
+        end: EndRequest,
+        commit: bool,
+    ) -> Result<(), ErrorCode> {
+        let asked = Rc::clone(self)
+            .ask_shard::<GroupShard>(group, move |shard, token, now| shard.end_transaction(end, commit, token, now));
+        let code = match asked.await {
+            Ok(Response::TransactionEnd(code)) => ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError),
+            Ok(_) => unreachable!("the end of a transaction is answered as such"),
+            Err(code) => code,
+        };
+        match code {
+            ErrorCode::None => Ok(()),
+            // Transaction coordinators expect what any other partition would answer.
+            ErrorCode::CoordinatorNotAvailable | ErrorCode::CoordinatorLoadInProgress | ErrorCode::NotCoordinator => {
+                Err(ErrorCode::NotLeaderOrFollower)
+            }
+            other => Err(other),
+        }
+    }
+
+    fn is_of_groups(&self, group: GroupId) -> bool {
+        let image = self.image();
+        let topic = image.topic(OFFSETS_TOPIC);
+        topic.is_some_and(|topic| topic.partitions.iter().any(|partition| partition.group == group))
+    }
+
+    /// Appends a marker, whatever the partition is; resolves once that is committed.
+    pub(super) fn append_end(&self, group: GroupId, end: &EndRequest, commit: bool) -> Result<Appending, ErrorCode> {
+        let kind = if commit { Marker::Commit } else { Marker::Abort };
+        let appended = self.with_partition(group, |partition| partition.end_transaction(self, end, kind, self.now()));
+        appended.unwrap_or(Err(ErrorCode::UnknownTopicOrPartition))
+    }
+
+    /// Appends offsets that a group's shard stores for a transaction.
+    pub(super) fn append_offsets(
+        &self,
+        group: GroupId,
+        batch: &Bytes,
+        guard: Option<Guard>,
+    ) -> Result<Appending, ErrorCode> {
+        let appended = self.with_partition(group, |partition| partition.append_offsets(self, batch, guard));
+        appended.unwrap_or(Err(ErrorCode::NotLeaderOrFollower))
     }
 }

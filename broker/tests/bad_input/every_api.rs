@@ -101,7 +101,9 @@ pub fn body(key: ApiKey, version: i16, world: &World) -> Node {
         | ApiKey::AddOffsetsToTxn
         | ApiKey::EndTxn
         | ApiKey::DescribeTransactions
-        | ApiKey::ListTransactions => transactions(key, request, world),
+        | ApiKey::ListTransactions
+        | ApiKey::WriteTxnMarkers
+        | ApiKey::TxnOffsetCommit => transactions(key, request, world),
         _ => asking(key, request, world),
     };
     Node::Struct(request.fields)
@@ -218,6 +220,16 @@ fn transactions(key: ApiKey, request: Fields, world: &World) -> Fields {
             let request = Fields::new(version).from(4, of_broker);
             request.until(3, id()).until(3, producer_id).until(3, epoch).until(3, topics())
         }
+        ApiKey::WriteTxnMarkers => {
+            let partitions = one(vec![text(&world.topic), list(vec![i32(0)])]);
+            request.all(one(vec![producer_id, epoch, flag(true), partitions, i32(0)]))
+        }
+        ApiKey::TxnOffsetCommit => {
+            let who = request.all(id()).all(text(&world.idle_group)).all(producer_id).all(epoch);
+            let who = who.from(3, i32(-1)).from(3, text("")).from(3, NULL);
+            let partition = Fields::new(version).all(i32(0)).all(i64(0)).from(2, i32(-1)).all(text("metadata")).one();
+            who.all(one(vec![text(&world.topic), partition]))
+        }
         ApiKey::AddOffsetsToTxn => request.all(id()).all(producer_id).all(epoch).all(text(&world.group)),
         ApiKey::EndTxn => request.all(id()).all(producer_id).all(epoch).all(flag(true)),
         ApiKey::DescribeTransactions => request.all(list(vec![id()])),
@@ -239,10 +251,6 @@ fn asking(key: ApiKey, request: Fields, world: &World) -> Fields {
         }
         ApiKey::FindCoordinator => {
             request.until(3, text(&world.group)).from(1, i8(0)).from(4, list(vec![text(&world.group)]))
-        }
-        ApiKey::WriteTxnMarkers => {
-            let partitions = one(vec![text(&world.topic), list(vec![i32(0)])]);
-            request.all(one(vec![i64(1), i16(0), flag(true), partitions, i32(0)]))
         }
         ApiKey::DescribeProducers => request.all(one(vec![text(&world.topic), list(vec![i32(0)])])),
         ApiKey::DescribeGroups => request.all(list(vec![text(&world.group)])).from(3, flag(true)),

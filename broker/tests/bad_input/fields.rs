@@ -12,8 +12,9 @@ use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use thalweg_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use thalweg_protocol::messages::{
-    AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest, FindCoordinatorRequest, GroupId, InitProducerIdRequest,
-    JoinGroupRequest, OffsetCommitRequest, ProducerId, ResponseKind, SyncGroupRequest, TopicName, TransactionalId,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest, FindCoordinatorRequest, GroupId,
+    InitProducerIdRequest, JoinGroupRequest, OffsetCommitRequest, ProducerId, ResponseKind, SyncGroupRequest,
+    TopicName, TransactionalId,
 };
 
 use crate::every_api::{World, body, flexible, request};
@@ -113,7 +114,7 @@ pub fn world(client: &mut Client) -> World {
     let (member, generation) = join(client, &group);
     commit(client, &idle_group, &topic);
     let transactional_id = fresh("transactional");
-    let (producer_id, producer_epoch) = begin(client, &transactional_id, &topic);
+    let (producer_id, producer_epoch) = begin(client, &transactional_id, &topic, &idle_group);
     World {
         topic: topic.to_string(),
         topic_id,
@@ -163,23 +164,29 @@ fn join(client: &mut Client, group: &StrBytes) -> (String, i32) {
 }
 
 /// A transaction of one partition.
-fn begin(client: &mut Client, id: &StrBytes, topic: &StrBytes) -> (i64, i16) {
-    let id = TransactionalId(id.clone());
+fn begin(client: &mut Client, id: &StrBytes, topic: &StrBytes, group: &StrBytes) -> (i64, i16) {
+    let named = TransactionalId(id.clone());
     let request = InitProducerIdRequest::default()
-        .with_transactional_id(Some(id.clone()))
+        .with_transactional_id(Some(named.clone()))
         .with_transaction_timeout_ms(60_000)
         .with_producer_id(ProducerId(-1))
         .with_producer_epoch(-1);
     let producer = client.ask(4, &request);
-    assert_eq!(producer.error_code, 0, "{}", id.0);
+    assert_eq!(producer.error_code, 0, "{id}");
     let topic = AddPartitionsToTxnTopic::default().with_name(TopicName(topic.clone())).with_partitions(vec![0]);
     let request = AddPartitionsToTxnRequest::default()
-        .with_v3_and_below_transactional_id(id)
+        .with_v3_and_below_transactional_id(named)
         .with_v3_and_below_producer_id(producer.producer_id)
         .with_v3_and_below_producer_epoch(producer.producer_epoch)
         .with_v3_and_below_topics(vec![topic]);
     let added = client.ask(3, &request);
     assert_eq!(added.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code, 0);
+    let request = AddOffsetsToTxnRequest::default()
+        .with_transactional_id(TransactionalId(id.clone()))
+        .with_producer_id(producer.producer_id)
+        .with_producer_epoch(producer.producer_epoch)
+        .with_group_id(GroupId(group.clone()));
+    assert_eq!(client.ask(3, &request).error_code, 0, "{id}");
     (producer.producer_id.0, producer.producer_epoch)
 }
 

@@ -17,6 +17,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::suite::{Expected, Outcome, report};
 
+#[path = "rust_transactions.rs"]
+mod transactions;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Check = fn(&Suite);
@@ -34,6 +37,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("pause-and-resume", Suite::pause_and_resume),
     ("partition-end", Suite::partition_end),
     ("read-committed", Suite::read_committed),
+    ("transaction-commit-and-abort", Suite::transactions),
+    ("transaction-open", Suite::open_transaction),
+    ("transaction-offsets", Suite::transactional_offsets),
     ("offset-reset-error", Suite::offset_reset_error),
     ("auto-create", Suite::auto_create),
     ("group-one-member", Suite::group),

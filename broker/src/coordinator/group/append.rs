@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use thalweg_protocol::{StrBytes, TimestampMs};
+use thalweg_protocol::{ProducerEpoch, ProducerId, StrBytes, TimestampMs};
+use thalweg_storage::log::producers::EndRequest;
 
 use super::caller::ReplyToken;
 use super::classic::{CommittedOffset, Group};
 use super::context::GroupConfig;
-use super::effect::{AppendToken, Effect, Response};
+use super::effect::{AppendToken, Effect, Errand, Response};
 use super::fetch::ParkedFetch;
 use super::member::Member;
 use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
@@ -17,12 +18,17 @@ use super::static_member::Replaced;
 use super::sync::Assigned;
 use super::{ErrorCode, batch};
 use crate::coordinator::append_error;
+use crate::partition::Guard;
 
 /// One record of a write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Change {
     /// An offset, or its removal.
     Offset { key: OffsetKey, value: Option<CommittedOffset> },
+    /// An offset that waits for the end of its transaction.
+    HeldOffset { producer: ProducerId, key: OffsetKey, value: CommittedOffset },
+    /// A transaction ended.
+    TransactionEnd { producer: ProducerId, commit: bool },
     /// The group as it is. In memory it is so already.
     Group { group: StrBytes, record: GroupRecord },
     /// The group is removed.
@@ -58,9 +64,19 @@ impl Change {
         match self {
             Self::Offset { key, value } => Record::Offset(key.clone(), value.clone()),
             Self::Group { group, record } => Record::Group(group.clone(), Some(record.clone())),
+            Self::HeldOffset { key, value, .. } => Record::Offset(key.clone(), Some(value.clone())),
             Self::GroupGone { group } => Record::Group(group.clone(), None),
+            Self::TransactionEnd { .. } => unreachable!("a marker is the partition's to write"),
         }
     }
+}
+
+/// The transaction that a write is part of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Transaction {
+    pub(super) producer: ProducerId,
+    pub(super) epoch: ProducerEpoch,
+    pub(super) guard: Option<Guard>,
 }
 
 /// What is to be done when a write is done.
@@ -94,27 +110,55 @@ impl Appends {
     /// the error when the event's handling ends.
     pub(super) fn open(
         &mut self,
+        changes: Vec<Change>,
+        completion: Completion,
+        config: &GroupConfig,
+        now: TimestampMs,
+    ) -> Option<Effect> {
+        self.open_for(None, changes, completion, config, now)
+    }
+
+    /// The same for a write within a transaction.
+    pub(super) fn open_for(
+        &mut self,
+        transaction: Option<Transaction>,
         mut changes: Vec<Change>,
         completion: Completion,
         config: &GroupConfig,
         now: TimestampMs,
     ) -> Option<Effect> {
-        let batch = batch::build(changes.iter().map(Change::to_record), config.batch_size_max_bytes, now);
+        let producer = transaction.map(|transaction| (transaction.producer, transaction.epoch));
+        let batch = batch::build(producer, changes.iter().map(Change::to_record), config.batch_size_max_bytes, now);
         // These can be large, and there is nothing to apply.
         changes.retain(|change| !matches!(change, Change::Group { .. }));
         let pending = PendingAppend { changes, completion, fetches: Vec::new() };
         match batch {
             Ok(batch) => {
-                let token = AppendToken(self.token_next);
-                self.token_next += 1;
-                self.pending.insert(token, pending);
-                Some(Effect::Append { token, batch })
+                let token = self.begin(pending);
+                Some(match transaction {
+                    None => Effect::Append { token, batch },
+                    Some(Transaction { guard, .. }) => Effect::Errand(Errand::Offsets { token, batch, guard }),
+                })
             }
             Err(error) => {
                 self.refused.push((pending, error));
                 None
             }
         }
+    }
+
+    fn begin(&mut self, pending: PendingAppend) -> AppendToken {
+        let token = AppendToken(self.token_next);
+        self.token_next += 1;
+        self.pending.insert(token, pending);
+        token
+    }
+
+    /// Begins to write the marker of a transaction.
+    pub(super) fn open_end(&mut self, end: EndRequest, commit: bool, completion: Completion) -> Effect {
+        let changes = vec![Change::TransactionEnd { producer: end.producer, commit }];
+        let token = self.begin(PendingAppend { changes, completion, fetches: Vec::new() });
+        Effect::Errand(Errand::End { token, end, commit })
     }
 
     /// Parks a fetch behind the newest write, which is done after all others. Gives it back if there is none.
@@ -188,15 +232,31 @@ impl GroupShard {
 
     /// A change is durable and becomes visible, or will never be.
     fn settle(&mut self, change: Change, durable: bool) {
+        let order = self.next_order();
         match change {
             Change::Group { .. } => {}
             Change::Offset { key, value } => {
                 let (group, _) = self.group_and_context(&key.group);
                 if let Some(group) = group {
-                    group.settle_offset(&key, value, durable);
+                    group.land_offset(&key);
+                    if durable {
+                        group.set_offset(&key, value.map(|value| CommittedOffset { order, ..value }));
+                    }
                 }
                 self.remove_if_vacant(&key.group);
             }
+            Change::HeldOffset { producer, key, value } => {
+                let (group, _) = self.group_and_context(&key.group);
+                if let Some(group) = group {
+                    group.land_offset(&key);
+                }
+                if durable {
+                    self.hold_offset(producer, &key, value, order);
+                }
+                self.remove_if_vacant(&key.group);
+            }
+            Change::TransactionEnd { producer, commit } if durable => self.release_offsets(producer, commit),
+            Change::TransactionEnd { .. } => {}
             Change::GroupGone { group } if durable => {
                 // Nobody can join while a group is dead.
                 debug_assert!(self.group(&group).is_none_or(|group| group.members.is_empty()));

@@ -7,6 +7,7 @@ use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
 use uuid::Uuid;
 
 use super::member::{Member, Protocol};
+use super::pending::{LogOrder, PendingOffsets};
 use super::state::GroupState;
 use super::subscription;
 use super::{ErrorCode, context::Context};
@@ -25,6 +26,8 @@ pub(super) struct CommittedOffset {
     pub(super) committed_at: TimestampMs,
     /// Only from requests before OffsetCommit v5, which chose their own retention.
     pub(super) expires_at: Option<TimestampMs>,
+    /// Where in the log it was committed. Not part of the record.
+    pub(super) order: LogOrder,
 }
 
 /// The first rebalance of an empty group is put off so that members that start together join together.
@@ -61,6 +64,8 @@ pub(super) struct Group {
     pub(super) offsets: BTreeMap<StrBytes, BTreeMap<i32, CommittedOffset>>,
     /// Offsets with a write under way, and how many.
     pub(super) offsets_in_flight: BTreeMap<(StrBytes, i32), u32>,
+    /// Offsets that wait for the end of their transactions.
+    pub(super) pending: PendingOffsets,
     /// A metadata record of this group stands in the log or is under way.
     pub(super) recorded: bool,
 }
@@ -83,6 +88,7 @@ impl Group {
             subscribed: None,
             offsets: BTreeMap::new(),
             offsets_in_flight: BTreeMap::new(),
+            pending: PendingOffsets::default(),
             recorded: false,
         }
     }
@@ -114,6 +120,7 @@ impl Group {
             && self.pending_joins.is_empty()
             && self.offsets.is_empty()
             && self.offsets_in_flight.is_empty()
+            && self.pending.is_empty()
     }
 
     pub(super) fn is_leader(&self, member: &str) -> bool {

@@ -12,6 +12,7 @@ use super::classic::{CommittedOffset, Group};
 use super::context::Context;
 use super::effect::{Effect, Response};
 use super::limits::{GROUPS_MAX, STRING_LENGTH_MAX, TOPIC_NAME_LENGTH_MAX};
+use super::pending::LogOrder;
 use super::record::OffsetKey;
 use super::shard::GroupShard;
 use super::state::GroupState;
@@ -117,7 +118,7 @@ impl Group {
         let name = own(&topic.name);
         let mut response = OffsetCommitResponseTopic::default().with_name(topic.name.clone());
         for partition in &topic.partitions {
-            let code = match check_partition(&name, partition, cx) {
+            let code = match check_offset(&name, partition.committed_metadata.as_deref(), cx) {
                 Ok(()) => {
                     let key =
                         OffsetKey { group: self.id.clone(), topic: name.clone(), partition: partition.partition_index };
@@ -147,16 +148,13 @@ impl Group {
     }
 
     /// The counterpart of [`Self::write`], for each offset.
-    pub(super) fn settle_offset(&mut self, key: &OffsetKey, value: Option<CommittedOffset>, durable: bool) {
+    pub(super) fn land_offset(&mut self, key: &OffsetKey) {
         let in_flight = (key.topic.clone(), key.partition);
         if let Some(count) = self.offsets_in_flight.get_mut(&in_flight) {
             *count -= 1;
             if *count == 0 {
                 self.offsets_in_flight.remove(&in_flight);
             }
-        }
-        if durable {
-            self.set_offset(key, value);
         }
     }
 
@@ -166,6 +164,7 @@ impl Group {
                 self.offsets.entry(key.topic.clone()).or_default().insert(key.partition, value);
             }
             None => {
+                self.pending.remove(key);
                 if let Some(partitions) = self.offsets.get_mut(&key.topic) {
                     partitions.remove(&key.partition);
                     if partitions.is_empty() {
@@ -177,12 +176,12 @@ impl Group {
     }
 }
 
-fn check_partition(topic: &str, partition: &OffsetCommitRequestPartition, cx: &Context) -> Result<(), ErrorCode> {
+/// Whether an offset can be stored for a topic, with this metadata.
+pub(super) fn check_offset(topic: &str, metadata: Option<&str>, cx: &Context) -> Result<(), ErrorCode> {
     if topic.len() > TOPIC_NAME_LENGTH_MAX {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
-    let too_large =
-        partition.committed_metadata.as_ref().is_some_and(|metadata| cx.config.metadata_too_large(metadata));
+    let too_large = metadata.is_some_and(|metadata| cx.config.metadata_too_large(metadata));
     if too_large { Err(ErrorCode::OffsetMetadataTooLarge) } else { Ok(()) }
 }
 
@@ -199,5 +198,6 @@ fn committed(
         topic_id,
         committed_at: now,
         expires_at,
+        order: LogOrder::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! What every flow of a group shares with the others of its shard: settings, timers, and the effects so far.
 
 use thalweg_protocol::TimestampMs;
+use thalweg_storage::log::producers::EndRequest;
 
 use super::append::{Appends, Completion};
 use super::caller::ReplyToken;
@@ -95,6 +96,23 @@ impl Context {
         if let Some(effect) = self.appends.open(changes, completion, &self.config, self.now) {
             self.effects.push(effect);
         }
+    }
+
+    /// The same within a transaction.
+    pub(super) fn append_in_transaction(
+        &mut self,
+        changes: Vec<super::append::Change>,
+        transaction: super::append::Transaction,
+        completion: Completion,
+    ) {
+        let opened = self.appends.open_for(Some(transaction), changes, completion, &self.config, self.now);
+        self.effects.extend(opened);
+    }
+
+    /// Writes the marker of a transaction.
+    pub(super) fn append_end(&mut self, end: EndRequest, commit: bool, completion: Completion) {
+        let effect = self.appends.open_end(end, commit, completion);
+        self.effects.push(effect);
     }
 
     pub(super) fn after(&self, delay_ms: i32) -> TimestampMs {

@@ -1,18 +1,16 @@
 //! The group shard as its driver sees it.
 
-use std::convert::Infallible;
-
 use thalweg_protocol::TimestampMs;
 
 use super::ErrorCode;
-use super::effect::{AppendToken, Effect, Response};
+use super::effect::{AppendToken, Effect, Errand, Response};
 use super::load::LoadError;
 use super::shard::GroupShard;
 use crate::coordinator::Shard;
 
 impl Shard for GroupShard {
     type Response = Response;
-    type Errand = Infallible;
+    type Errand = Errand;
     type LoadError = LoadError;
 
     fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {

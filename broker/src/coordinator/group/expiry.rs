@@ -57,12 +57,13 @@ impl Group {
         let Some(base) = self.retention_base() else { return };
         let retention_ms = cx.config.offsets_retention_ms;
         let mut gone = Vec::new();
-        let mut kept = !self.offsets_in_flight.is_empty();
+        let mut kept = !self.offsets_in_flight.is_empty() || !self.pending.is_empty();
         for (topic, partitions) in &self.offsets {
             let subscribed = self.is_subscribed_to(topic);
             for (index, offset) in partitions {
-                // A commit under way renews the offset.
-                let renewed = self.offsets_in_flight.contains_key(&(topic.clone(), *index));
+                // A commit under way renews the offset, and so may the end of a transaction.
+                let renewed =
+                    self.offsets_in_flight.contains_key(&(topic.clone(), *index)) || self.pending.has(topic, *index);
                 if !subscribed && !renewed && offset.is_expired(base, retention_ms, now) {
                     gone.push((topic.clone(), *index));
                 } else {

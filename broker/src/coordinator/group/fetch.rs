@@ -11,7 +11,7 @@ use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
 
 use super::ErrorCode;
 use super::caller::{Caller, ReplyToken};
-use super::classic::CommittedOffset;
+use super::classic::{CommittedOffset, Group};
 use super::effect::{Effect, Response};
 use super::shard::GroupShard;
 
@@ -23,11 +23,13 @@ const OFFSET_NONE: i64 = -1;
 pub(super) struct ParkedFetch {
     token: ReplyToken,
     request: OffsetFetchRequestGroup,
+    require_stable: bool,
 }
 
 impl GroupShard {
     /// Answers with the committed offsets of one group. With `require_stable` the answer waits until the commits that
-    /// are under way are decided (KIP-447), so that it shows them.
+    /// are under way are decided (KIP-447), so that it shows them; those of transactions that have not ended are not waited
+    /// for, but said to be unstable.
     pub fn fetch(
         &mut self,
         request: &OffsetFetchRequestGroup,
@@ -36,7 +38,7 @@ impl GroupShard {
         now: TimestampMs,
     ) -> Vec<Effect> {
         self.begin(now);
-        let fetch = ParkedFetch { token: caller.token, request: request.clone() };
+        let fetch = ParkedFetch { token: caller.token, request: request.clone(), require_stable };
         match self.check_serving() {
             Err(error) => self.answer_fetch(fetch, Some(error)),
             Ok(()) if require_stable && self.has_offsets_in_flight(&request.group_id) => {
@@ -58,22 +60,36 @@ impl GroupShard {
             Some(error) => OffsetFetchResponseGroup::default()
                 .with_group_id(fetch.request.group_id.clone())
                 .with_error_code(error.code()),
-            None => self.fetch_group(&fetch.request),
+            None => self.fetch_group(&fetch.request, fetch.require_stable),
         };
         self.cx.reply(fetch.token, Response::OffsetFetch(response));
     }
 
-    fn fetch_group(&self, request: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+    fn fetch_group(&self, request: &OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup {
         let none = BTreeMap::new();
-        let offsets = self.group(&request.group_id).map_or(&none, |group| &group.offsets);
-        let topics = match &request.topics {
+        let group = self.group(&request.group_id);
+        let offsets = group.map_or(&none, |group| &group.offsets);
+        let mut topics: Vec<_> = match &request.topics {
             None => offsets.iter().map(|(topic, partitions)| all_of(topic, partitions)).collect(),
             Some(topics) => topics
                 .iter()
                 .map(|topic| some_of(&topic.name, &topic.partition_indexes, offsets.get(&*topic.name)))
                 .collect(),
         };
+        if let Some(group) = group.filter(|group| require_stable && !group.pending.is_empty()) {
+            topics.iter_mut().for_each(|topic| group.hide_unstable(topic));
+        }
         OffsetFetchResponseGroup::default().with_group_id(request.group_id.clone()).with_topics(topics)
+    }
+}
+
+impl Group {
+    /// What a transaction may yet change is not shown to who wants to know for certain.
+    fn hide_unstable(&self, topic: &mut OffsetFetchResponseTopics) {
+        let name = topic.name.0.clone();
+        for shown in topic.partitions.iter_mut().filter(|shown| self.pending.has(&name, shown.partition_index)) {
+            *shown = partition(shown.partition_index, None).with_error_code(ErrorCode::UnstableOffsetCommit.code());
+        }
     }
 }
 

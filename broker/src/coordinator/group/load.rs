@@ -1,16 +1,17 @@
 //! Building a shard from its partition's log, and giving it up.
 
 use indexmap::IndexMap;
-use thalweg_protocol::records::{self, RecordError};
-use thalweg_protocol::{KafkaOffset, TimestampMs};
+use thalweg_protocol::records::{self, ControlRecord, Marker, RecordError};
+use thalweg_protocol::{KafkaOffset, ProducerId, TimestampMs};
 use thiserror::Error;
 
 use super::ErrorCode;
 use super::caller::own;
-use super::classic::Group;
+use super::classic::{CommittedOffset, Group};
 use super::effect::Effect;
 use super::limits::LOAD_BATCH_SIZE_MAX_BYTES;
 use super::member::{Member, Protocol};
+use super::pending::LogOrder;
 use super::record::{GroupRecord, MemberRecord, Record};
 use super::record_codec::{self, CodecError};
 use super::shard::{GroupShard, Phase};
@@ -40,22 +41,24 @@ pub enum LoadError {
 
 impl GroupShard {
     /// Replays record batches of the partition, in order, from its start: one or more whole ones, whose
-    /// checksums were looked at. Control batches and
-    /// batches of transactions are passed over (transactional commits are never accepted here).
+    /// checksums were looked at. What a transaction committed waits for its marker.
     pub fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
         let mut batches = records::batches(batch);
         for view in &mut batches {
             let view = view?;
-            let attributes = view.header.attributes;
-            if attributes.is_control() || attributes.is_transactional() {
-                continue;
-            }
+            let (attributes, producer) = (view.header.attributes, view.header.producer_id);
             for record in view.records(LOAD_BATCH_SIZE_MAX_BYTES)? {
                 let record = record?;
+                if attributes.is_control() {
+                    self.replay_control(producer, &record)?;
+                    continue;
+                }
                 let Some(key) = record.key.as_deref() else { continue };
-                let offset = record.offset;
+                let (offset, order) = (record.offset, LogOrder(record.offset.0));
+                self.note_order(order);
                 let decoded = record_codec::decode(key, record.value.as_deref());
-                self.replay(decoded.map_err(|error| LoadError::Record { offset, error })?);
+                let decoded = decoded.map_err(|error| LoadError::Record { offset, error })?;
+                self.replay(decoded, attributes.is_transactional().then_some(producer), order);
             }
         }
         match batches.rest().len() {
@@ -64,12 +67,22 @@ impl GroupShard {
         }
     }
 
-    fn replay(&mut self, record: Record) {
+    fn replay_control(&mut self, producer: ProducerId, record: &records::Record) -> Result<(), LoadError> {
+        if let ControlRecord::TransactionEnd { marker, .. } = ControlRecord::parse(record)? {
+            self.release_offsets(producer, marker == Marker::Commit);
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self, record: Record, transaction: Option<ProducerId>, order: LogOrder) {
         match record {
-            Record::Offset(key, Some(value)) => {
-                let group = self.create_group(&key.group);
-                group.set_offset(&key, Some(value));
-            }
+            Record::Offset(key, Some(value)) => match transaction {
+                Some(producer) => self.hold_offset(producer, &key, value, order),
+                None => {
+                    let group = self.create_group(&key.group);
+                    group.set_offset(&key, Some(CommittedOffset { order, ..value }));
+                }
+            },
             Record::Offset(key, None) => {
                 if let Some(group) = self.groups.get_mut(&key.group) {
                     group.set_offset(&key, None);
@@ -115,6 +128,7 @@ impl GroupShard {
                 group.fail_sync(&member, ErrorCode::NotCoordinator, &mut self.cx);
             }
         }
+        self.transactions.clear();
         self.cx.timers.clear();
         self.expiry_at = None;
         let mut effects = self.finish();

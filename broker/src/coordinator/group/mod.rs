@@ -34,6 +34,7 @@ mod load;
 mod member;
 mod member_id;
 mod offset_delete;
+mod pending;
 mod rebalance;
 mod record;
 mod record_codec;
@@ -46,11 +47,12 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod txn_commit;
 pub mod wire;
 
 pub use caller::Caller;
 pub use context::GroupConfig;
-pub use effect::{Effect, Response};
+pub use effect::{Effect, Errand, Response};
 pub use load::LoadError;
 pub use shard::GroupShard;
 pub use state::GroupState;

@@ -87,6 +87,7 @@ impl Group {
     fn knows_offset(&self, topic: &StrBytes, partition: i32) -> bool {
         self.offsets.get(topic).is_some_and(|partitions| partitions.contains_key(&partition))
             || self.offsets_in_flight.contains_key(&(topic.clone(), partition))
+            || self.pending.has(topic, partition)
     }
 
     /// Every offset of some topics, also those that are only about to be durable: a removal comes after them in the log.
@@ -94,8 +95,10 @@ impl Group {
         let durable =
             self.offsets.iter().flat_map(|(topic, partitions)| partitions.keys().map(move |index| (topic, *index)));
         let in_flight = self.offsets_in_flight.keys().map(|(topic, index)| (topic, *index));
+        let pending = self.pending.keys().map(|(topic, index)| (topic, *index));
         let mut known: Vec<(StrBytes, i32)> = durable
             .chain(in_flight)
+            .chain(pending)
             .filter(|(topic, _)| wanted(topic))
             .map(|(topic, index)| (topic.clone(), index))
             .collect();

@@ -10,6 +10,7 @@ use thalweg_protocol::{LeaderEpoch, TimestampMs};
 use uuid::Uuid;
 
 use super::classic::CommittedOffset;
+use super::pending::LogOrder;
 use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
 use crate::coordinator::codec::{
     bytes, compact, int32, int64, nullable, put_bytes, put_compact, put_length, put_nullable, put_string, put_varint,
@@ -128,7 +129,8 @@ fn decode_offset(mut from: &[u8]) -> Result<CommittedOffset, CodecError> {
     let expires_at = if version == 1 { Some(int64(&mut from, "expire timestamp")?) } else { None };
     let expires_at = expires_at.filter(|at| *at >= 0).map(TimestampMs);
     let topic_id = if flexible { topic_id(&mut from)? } else { Uuid::nil() };
-    Ok(CommittedOffset { offset, leader_epoch, metadata, topic_id, committed_at, expires_at })
+    let order = LogOrder::default();
+    Ok(CommittedOffset { offset, leader_epoch, metadata, topic_id, committed_at, expires_at, order })
 }
 
 /// Looks for the topic id among the tagged fields; others are from the future and passed over.

@@ -9,6 +9,7 @@ use super::classic::Group;
 use super::context::{Context, GroupConfig};
 use super::effect::Effect;
 use super::limits::STRING_LENGTH_MAX;
+use super::pending::{GroupsOfTransactions, LogOrder};
 use super::state::GroupState;
 use super::timers::{GroupTimer, TimerKey};
 
@@ -28,6 +29,10 @@ pub struct GroupShard {
     pub(super) phase: Phase,
     pub(super) groups: IndexMap<StrBytes, Group>,
     pub(super) cx: Context,
+    /// Groups for which open transactions have committed offsets.
+    pub(super) transactions: GroupsOfTransactions,
+    /// Of the last change that became durable.
+    order: LogOrder,
     /// When expired offsets are looked for next.
     pub(super) expiry_at: Option<TimestampMs>,
     /// How many groups of this round are still to be looked at, once it has begun.
@@ -48,6 +53,8 @@ impl GroupShard {
             phase: Phase::Loading,
             groups: IndexMap::new(),
             cx: Context::new(config, seed),
+            transactions: GroupsOfTransactions::default(),
+            order: LogOrder::default(),
             expiry_at: None,
             expiry_left: None,
         }
@@ -149,12 +156,26 @@ impl GroupShard {
     /// without members.
     pub(super) fn group_gone(&mut self, id: &str) {
         let Some(group) = self.group(id) else { return };
-        let (offsets, in_flight) = (group.offsets.clone(), group.offsets_in_flight.clone());
-        self.forget_group(id);
-        if !offsets.is_empty() || !in_flight.is_empty() {
-            let group = self.create_group(id);
-            (group.offsets, group.offsets_in_flight) = (offsets, in_flight);
+        let id = group.id.clone();
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let (offsets, in_flight) = (std::mem::take(&mut group.offsets), std::mem::take(&mut group.offsets_in_flight));
+        let pending = std::mem::take(&mut group.pending);
+        self.forget_group(&id);
+        if !offsets.is_empty() || !in_flight.is_empty() || !pending.is_empty() {
+            let group = self.create_group(&id);
+            (group.offsets, group.offsets_in_flight, group.pending) = (offsets, in_flight, pending);
         }
+    }
+
+    /// The place of a change that is reported now, behind all that were before.
+    pub(super) fn next_order(&mut self) -> LogOrder {
+        self.order = LogOrder(self.order.0 + 1);
+        self.order
+    }
+
+    /// The record at this place was replayed.
+    pub(super) fn note_order(&mut self, order: LogOrder) {
+        self.order = self.order.max(order);
     }
 
     /// Its removal could not be written.

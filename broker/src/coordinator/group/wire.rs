@@ -9,9 +9,12 @@ use thalweg_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, 
 use thalweg_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic,
 };
+use thalweg_protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
 use thalweg_protocol::messages::{
     LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
-    OffsetFetchResponse,
+    OffsetFetchResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 
 use super::ErrorCode;
@@ -60,6 +63,19 @@ pub fn commit_error(request: &OffsetCommitRequest, error: ErrorCode) -> OffsetCo
         response.topics.push(failed);
     }
     response
+}
+
+/// A TxnOffsetCommit that failed as a whole.
+#[must_use]
+pub fn txn_commit_error(request: &TxnOffsetCommitRequest, error: ErrorCode) -> TxnOffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| {
+        let failed = |index| {
+            TxnOffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(error.code())
+        };
+        let partitions = topic.partitions.iter().map(|partition| failed(partition.partition_index)).collect();
+        TxnOffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
+    });
+    TxnOffsetCommitResponse::default().with_topics(topics.collect())
 }
 
 /// The groups that an OffsetFetch asks for. Each goes to its own shard.

@@ -2,22 +2,27 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::leave_group_request::MemberIdentity;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use thalweg_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use thalweg_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use thalweg_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use thalweg_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use thalweg_protocol::messages::{
     GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, SyncGroupRequest, TopicName,
+    OffsetDeleteRequest, SyncGroupRequest, TopicName, TransactionalId, TxnOffsetCommitRequest,
 };
-use thalweg_protocol::{StrBytes, TimestampMs};
+use thalweg_protocol::records::{BatchHeader, Marker, control, stamp};
+use thalweg_protocol::{KafkaOffset, LeaderEpoch, ProducerEpoch, ProducerId, StrBytes, TimestampMs};
+use thalweg_storage::log::producers::EndRequest;
 
 use super::print::Names;
 use super::script::Command;
-use crate::coordinator::group::{AppendToken, Caller, Effect, ErrorCode, GroupConfig, GroupShard, ReplyToken};
+use crate::coordinator::group::{AppendToken, Caller, Effect, Errand, ErrorCode, GroupConfig, GroupShard, ReplyToken};
 
 pub(super) struct Bench {
     shard: GroupShard,
@@ -28,6 +33,7 @@ pub(super) struct Bench {
     appends: VecDeque<(AppendToken, Bytes)>,
     /// What is durable.
     log: Vec<Bytes>,
+    log_end: KafkaOffset,
     names: Names,
     /// Appends are reported as done at once, unless a script holds them.
     held: bool,
@@ -66,6 +72,7 @@ impl Bench {
             token_next: 1,
             appends: VecDeque::new(),
             log: Vec::new(),
+            log_end: KafkaOffset::ZERO,
             names: Names::default(),
             held: false,
             seed: 1,
@@ -133,7 +140,10 @@ impl Bench {
 
     fn report(&mut self, token: AppendToken, batch: Bytes, result: Result<(), ErrorCode>) -> Vec<Effect> {
         if result.is_ok() {
-            self.log.push(batch);
+            let mut batch = BytesMut::from(batch.as_ref());
+            stamp(&mut batch, self.log_end, LeaderEpoch(0));
+            self.log_end = BatchHeader::parse(&batch).unwrap().next_offset();
+            self.log.push(batch.freeze());
         }
         self.shard.appended(token, result, self.now)
     }
@@ -193,16 +203,24 @@ impl Bench {
                 Effect::Reply { token, response } => {
                     *out += &format!("r{}: {}\n", token.0, self.names.response(&response))
                 }
-                Effect::Append { token, batch } => {
-                    *out += &self.names.batch(&batch);
-                    if self.held {
-                        self.appends.push_back((token, batch));
-                    } else {
-                        let effects = self.report(token, batch, Ok(()));
-                        self.act(effects, out);
-                    }
+                Effect::Append { token, batch } => self.append(token, batch, out),
+                Effect::Errand(Errand::Offsets { token, batch, .. }) => self.append(token, batch, out),
+                Effect::Errand(Errand::End { token, end, commit }) => {
+                    let marker = if commit { Marker::Commit } else { Marker::Abort };
+                    let batch = control::marker_batch(marker, end.coordinator_epoch, end.producer, end.epoch, self.now);
+                    self.append(token, batch.unwrap(), out);
                 }
             }
+        }
+    }
+
+    fn append(&mut self, token: AppendToken, batch: Bytes, out: &mut String) {
+        *out += &self.names.batch(&batch);
+        if self.held {
+            self.appends.push_back((token, batch));
+        } else {
+            let effects = self.report(token, batch, Ok(()));
+            self.act(effects, out);
         }
     }
 
@@ -248,6 +266,20 @@ impl Bench {
             "commit" => {
                 let (request, caller) = (self.commit(command), self.caller(command, 9));
                 self.shard.commit(&request, &caller, now)
+            }
+            "txn-commit" => {
+                let (request, caller) = (self.commit_in_transaction(command), self.caller(command, 5));
+                self.shard.commit_in_transaction(&request, None, &caller, now)
+            }
+            "end" => {
+                let token = self.caller(command, 1).token;
+                let end = EndRequest {
+                    producer: ProducerId(command.number("producer", 7)),
+                    epoch: ProducerEpoch(command.number("epoch", 0)),
+                    coordinator_epoch: 0,
+                    transaction_version: 0,
+                };
+                self.shard.end_transaction(end, command.text("commit", "yes") == "yes", token, now)
             }
             "fetch" => {
                 let caller = self.caller(command, 9);
@@ -330,6 +362,29 @@ impl Bench {
             .with_member_id(self.member(command))
             .with_group_instance_id(command.get("instance").map(string))
             .with_retention_time_ms(command.number("retention", -1))
+            .with_topics(vec![topic])
+    }
+}
+
+impl Bench {
+    fn commit_in_transaction(&self, command: &Command) -> TxnOffsetCommitRequest {
+        let partition = |(index, offset): (&str, &str)| {
+            TxnOffsetCommitRequestPartition::default()
+                .with_partition_index(index.parse().unwrap())
+                .with_committed_offset(offset.parse().unwrap())
+                .with_committed_metadata(command.get("metadata").map(string))
+        };
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(TopicName(string(command.text("topic", "t"))))
+            .with_partitions(pairs(command.text("offsets", "0:0")).into_iter().map(partition).collect());
+        TxnOffsetCommitRequest::default()
+            .with_transactional_id(TransactionalId(string("tx")))
+            .with_group_id(GroupId(string(command.text("group", "g"))))
+            .with_producer_id(thalweg_protocol::messages::ProducerId(command.number("producer", 7)))
+            .with_producer_epoch(command.number("epoch", 0))
+            .with_generation_id(command.number("generation", -1))
+            .with_member_id(self.member(command))
+            .with_group_instance_id(command.get("instance").map(string))
             .with_topics(vec![topic])
     }
 }

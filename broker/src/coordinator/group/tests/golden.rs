@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::testdata;
 use crate::coordinator::group::classic::CommittedOffset;
+use crate::coordinator::group::pending::LogOrder;
 use crate::coordinator::group::record::{OffsetKey, Record};
 use crate::coordinator::group::{Caller, Effect, GroupConfig, GroupShard, ReplyToken, Response, batch, record_codec};
 
@@ -57,7 +58,7 @@ fn kafkas_batches_come_out_of_their_records_again() {
                 record_codec::decode(&record.key.unwrap(), record.value.as_deref()).unwrap()
             })
             .collect();
-        let built = batch::build(decoded.into_iter(), 1 << 20, view.header.base_timestamp).unwrap();
+        let built = batch::build(None, decoded.into_iter(), 1 << 20, view.header.base_timestamp).unwrap();
         let mut built = built.to_vec();
         stamp(&mut built, view.header.base_offset, view.header.leader_epoch);
         assert_eq!(Bytes::from(built), Bytes::copy_from_slice(view.bytes), "at {}", view.header.base_offset);
@@ -125,6 +126,7 @@ fn older_offset_values_are_read() {
         topic_id: Uuid::nil(),
         committed_at: TimestampMs(9),
         expires_at: None,
+        order: LogOrder::default(),
     };
     assert_eq!(read(&value(0, &[], &[])), (of.clone(), expected.clone()));
     assert_eq!(read(&value(2, &[], &[])), (of.clone(), expected.clone()));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use thalweg_protocol::StrBytes;
 use thalweg_protocol::messages::describe_groups_response::DescribedGroup;
-use thalweg_protocol::records;
+use thalweg_protocol::records::{self, BatchHeader, ControlRecord, Marker};
 
 use crate::coordinator::group::record::{GroupRecord, Record};
 use crate::coordinator::group::{ErrorCode, Response, record_codec};
@@ -24,6 +24,20 @@ fn blob(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.chars().all(|character| character.is_ascii_graphic()) => format!("{text:?}"),
         _ => format!("<{} bytes>", bytes.len()),
+    }
+}
+
+/// Of which producer's transaction a batch is.
+fn transaction(header: &BatchHeader) -> String {
+    let is_of_one = header.attributes.is_transactional();
+    if is_of_one { format!(" by {} epoch {}", header.producer_id, header.producer_epoch) } else { String::new() }
+}
+
+fn end(record: &records::Record) -> &'static str {
+    match ControlRecord::parse(record).unwrap() {
+        ControlRecord::TransactionEnd { marker: Marker::Commit, .. } => "commit",
+        ControlRecord::TransactionEnd { marker: Marker::Abort, .. } => "abort",
+        ControlRecord::Other { .. } => "other",
     }
 }
 
@@ -96,6 +110,9 @@ impl Names {
                     for partition in &topic.partitions {
                         text +=
                             &format!(" {}-{}={}", &*topic.name, partition.partition_index, partition.committed_offset);
+                        if partition.error_code != 0 {
+                            text += &format!(" {}", error(partition.error_code));
+                        }
                         if partition.committed_leader_epoch >= 0 {
                             text += &format!(" epoch {}", partition.committed_leader_epoch);
                         }
@@ -106,6 +123,14 @@ impl Names {
                 }
                 text
             }
+            Response::TxnOffsetCommit(commit) => {
+                let partitions = commit.topics.iter().flat_map(|topic| topic.partitions.iter());
+                let partitions: Vec<String> = partitions
+                    .map(|partition| format!(" {}:{}", partition.partition_index, error(partition.error_code)))
+                    .collect();
+                format!("txn-commit{}", partitions.concat())
+            }
+            Response::TransactionEnd(code) => format!("end {}", error(*code)),
             Response::OffsetDelete(delete) => {
                 let partitions = delete.topics.iter().flat_map(|topic| topic.partitions.iter());
                 let partitions: Vec<String> = partitions
@@ -151,10 +176,15 @@ impl Names {
         for view in records::batches(batch) {
             let view = view.unwrap();
             view.check_crc().unwrap();
+            let transaction = transaction(&view.header);
             for record in view.records(1 << 20).unwrap() {
                 let record = record.unwrap();
+                if view.header.attributes.is_control() {
+                    text += &format!("append {}{transaction}\n", end(&record));
+                    continue;
+                }
                 let decoded = record_codec::decode(&record.key.unwrap(), record.value.as_deref()).unwrap();
-                text += &format!("append {}\n", self.record(&decoded));
+                text += &format!("append {}{transaction}\n", self.record(&decoded));
             }
         }
         text

@@ -3,21 +3,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::leave_group_request::MemberIdentity;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use thalweg_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use thalweg_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use thalweg_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use thalweg_protocol::messages::{
     GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, SyncGroupRequest, TopicName,
+    TxnOffsetCommitRequest,
 };
-use thalweg_protocol::{StrBytes, TimestampMs};
+use thalweg_protocol::records::{BatchHeader, Marker, control, stamp};
+use thalweg_protocol::{KafkaOffset, LeaderEpoch, ProducerEpoch, ProducerId, StrBytes, TimestampMs};
+use thalweg_storage::log::producers::EndRequest;
 
 use super::bench::subscription;
+use crate::coordinator::group::classic::Group;
 use crate::coordinator::group::state::GroupState;
 use crate::coordinator::group::{
-    AppendToken, Caller, Effect, ErrorCode, GroupConfig, GroupShard, ReplyToken, Response,
+    AppendToken, Caller, Effect, Errand, ErrorCode, GroupConfig, GroupShard, ReplyToken, Response,
 };
 
 const WALKS: u64 = 150;
@@ -31,6 +38,7 @@ struct Walk {
     waiting: BTreeSet<ReplyToken>,
     appends: VecDeque<(AppendToken, Bytes)>,
     log: Vec<Bytes>,
+    log_end: KafkaOffset,
     /// Members as clients know them: of which group, since which generation.
     members: Vec<(GroupId, StrBytes, i32, Option<StrBytes>)>,
     /// The states and errors that were come across.
@@ -58,6 +66,7 @@ impl Walk {
             waiting: BTreeSet::new(),
             appends: VecDeque::new(),
             log: Vec::new(),
+            log_end: KafkaOffset::ZERO,
             members: Vec::new(),
             seen: BTreeSet::new(),
         }
@@ -97,15 +106,17 @@ impl Walk {
     }
 
     fn step(&mut self) {
-        let effects = match self.below(16) {
-            0..=3 => self.join(),
-            4..=6 => self.sync(),
-            7 => self.heartbeat(),
-            8 => self.leave(),
-            9 | 10 => self.commit(),
-            11 => self.fetch(),
-            12 => self.delete(),
-            13 => self.tick(),
+        let effects = match self.below(22) {
+            0..=4 => self.join(),
+            5..=8 => self.sync(),
+            9 => self.heartbeat(),
+            10 => self.leave(),
+            11 | 12 => self.commit(),
+            13 => self.fetch(),
+            14 => self.delete(),
+            15 => self.tick(),
+            16 => self.commit_in_transaction(),
+            17 => self.end_transaction(),
             _ => self.report(),
         };
         self.act(effects);
@@ -191,6 +202,32 @@ impl Walk {
         self.shard.commit(&request, &caller, self.now)
     }
 
+    fn commit_in_transaction(&mut self) -> Vec<Effect> {
+        let partition = TxnOffsetCommitRequestPartition::default()
+            .with_partition_index(i32::try_from(self.below(3)).unwrap())
+            .with_committed_offset(i64::try_from(self.asked).unwrap());
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(TopicName(StrBytes::from_static_str(if self.below(2) == 0 { "t" } else { "v" })))
+            .with_partitions(vec![partition]);
+        let request = TxnOffsetCommitRequest::default()
+            .with_group_id(self.group())
+            .with_producer_id(thalweg_protocol::messages::ProducerId(i64::try_from(self.below(3)).unwrap()))
+            .with_topics(vec![topic]);
+        let caller = self.caller();
+        self.shard.commit_in_transaction(&request, None, &caller, self.now)
+    }
+
+    fn end_transaction(&mut self) -> Vec<Effect> {
+        let end = EndRequest {
+            producer: ProducerId(i64::try_from(self.below(3)).unwrap()),
+            epoch: ProducerEpoch(0),
+            coordinator_epoch: 0,
+            transaction_version: 0,
+        };
+        let (commit, token) = (self.below(2) == 0, self.caller().token);
+        self.shard.end_transaction(end, commit, token, self.now)
+    }
+
     fn fetch(&mut self) -> Vec<Effect> {
         let request = OffsetFetchRequestGroup::default().with_group_id(self.group()).with_topics(None);
         let (stable, caller) = (self.below(2) == 0, self.caller());
@@ -219,7 +256,10 @@ impl Walk {
             _ => Ok(()),
         };
         if result.is_ok() {
-            self.log.push(batch);
+            let mut batch = BytesMut::from(batch.as_ref());
+            stamp(&mut batch, self.log_end, LeaderEpoch(0));
+            self.log_end = BatchHeader::parse(&batch).unwrap().next_offset();
+            self.log.push(batch.freeze());
         }
         self.shard.appended(token, result, self.now)
     }
@@ -227,7 +267,14 @@ impl Walk {
     fn act(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Append { token, batch } => self.appends.push_back((token, batch)),
+                Effect::Append { token, batch } | Effect::Errand(Errand::Offsets { token, batch, .. }) => {
+                    self.appends.push_back((token, batch));
+                }
+                Effect::Errand(Errand::End { token, end, commit }) => {
+                    let marker = if commit { Marker::Commit } else { Marker::Abort };
+                    let batch = control::marker_batch(marker, 0, end.producer, end.epoch, self.now).unwrap();
+                    self.appends.push_back((token, batch));
+                }
                 Effect::Reply { token, response } => {
                     assert!(self.waiting.remove(&token), "{token:?} is answered again: {response:?}");
                     self.learn(*response);
@@ -291,6 +338,15 @@ impl Walk {
         offsets
     }
 
+    /// What waits for the end of transactions.
+    fn pending(shard: &GroupShard) -> BTreeSet<(String, String, i32)> {
+        let of_group = |(id, group): (&StrBytes, &Group)| {
+            let keys = group.pending.keys().map(|(topic, index)| (id.to_string(), topic.to_string(), *index));
+            keys.collect::<Vec<_>>()
+        };
+        shard.groups.iter().flat_map(of_group).collect()
+    }
+
     fn end(mut self) -> BTreeSet<String> {
         while !self.appends.is_empty() {
             let effects = self.report();
@@ -301,6 +357,10 @@ impl Walk {
             again.load(batch).unwrap();
         }
         assert_eq!(Self::offsets(&self.shard), Self::offsets(&again), "a restart shows the same");
+        assert_eq!(Self::pending(&self.shard), Self::pending(&again), "and waits for the same");
+        if !Self::pending(&self.shard).is_empty() {
+            self.seen.insert("pending offsets".to_owned());
+        }
         let effects = self.shard.unload();
         self.act(effects);
         assert!(self.waiting.is_empty(), "somebody still waits: {:?}", self.waiting);
@@ -320,7 +380,14 @@ fn every_request_is_answered_once_and_nothing_durable_is_lost() {
         }
         seen.extend(walk.end());
     }
-    for state in ["Empty of 0", "PreparingRebalance of 3", "CompletingRebalance of 3", "Stable of 3", "Dead of 0"] {
+    for state in [
+        "Empty of 0",
+        "PreparingRebalance of 3",
+        "CompletingRebalance of 3",
+        "Stable of 3",
+        "Dead of 0",
+        "pending offsets",
+    ] {
         assert!(seen.contains(state), "the walks never come to {state}, only to {seen:?}");
     }
 }
