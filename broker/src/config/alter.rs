@@ -131,7 +131,7 @@ pub fn alter_topic(
     alterations: &[Alteration],
     layers: &BrokerLayers,
 ) -> Result<Change, AlterError> {
-    let after = apply(current, alterations, false)?;
+    let after = apply(current, alterations, Of::Topic)?;
     check_topic(&after, layers)?;
     Ok(difference(current, after, tables::topic_key))
 }
@@ -142,7 +142,7 @@ pub fn replace_topic(
     entries: &[(String, Option<String>)],
     layers: &BrokerLayers,
 ) -> Result<Change, AlterError> {
-    let after = apply(&Overrides::new(), &as_alterations(entries), false)?;
+    let after = apply(&Overrides::new(), &as_alterations(entries), Of::Topic)?;
     check_topic(&after, layers)?;
     Ok(difference(current, after, tables::topic_key))
 }
@@ -154,7 +154,7 @@ pub fn alter_broker(
     alterations: &[Alteration],
     config: &Config,
 ) -> Result<Change, AlterError> {
-    let after = apply(current, alterations, true)?;
+    let after = apply(current, alterations, Of::Broker)?;
     check_broker(target, &after, config)?;
     Ok(difference(current, after, tables::broker_key))
 }
@@ -166,12 +166,12 @@ pub fn replace_broker(
     entries: &[(String, Option<String>)],
     config: &Config,
 ) -> Result<Change, AlterError> {
-    let after = apply(&Overrides::new(), &as_alterations(entries), true)?;
+    let after = apply(&Overrides::new(), &as_alterations(entries), Of::Broker)?;
     check_broker(target, &after, config)?;
     Ok(difference(current, after, tables::broker_key))
 }
 
-fn as_alterations(entries: &[(String, Option<String>)]) -> Vec<Alteration> {
+pub(super) fn as_alterations(entries: &[(String, Option<String>)]) -> Vec<Alteration> {
     let set = |(name, value): &(String, Option<String>)| Alteration {
         name: name.clone(),
         op: AlterOp::Set,
@@ -182,10 +182,22 @@ fn as_alterations(entries: &[(String, Option<String>)]) -> Vec<Alteration> {
 
 type Lookup = fn(&str) -> Option<&'static ConfigKey>;
 
+/// What kind of resource is changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Of {
+    Topic,
+    Broker,
+    Group,
+}
+
 /// What the settings are after `alterations`; nothing is checked but the form of the request.
-fn apply(current: &Overrides, alterations: &[Alteration], of_broker: bool) -> Result<Overrides, AlterError> {
+pub(super) fn apply(current: &Overrides, alterations: &[Alteration], of: Of) -> Result<Overrides, AlterError> {
     check_form(alterations)?;
-    let lookup: Lookup = if of_broker { tables::broker_key } else { tables::topic_key };
+    let lookup: Lookup = match of {
+        Of::Topic => tables::topic_key,
+        Of::Broker => tables::broker_key,
+        Of::Group => tables::group_key,
+    };
     let mut after = current.clone();
     for alteration in alterations {
         let (name, value) = (&alteration.name, alteration.value.as_deref().unwrap_or_default());
@@ -194,7 +206,7 @@ fn apply(current: &Overrides, alterations: &[Alteration], of_broker: bool) -> Re
             AlterOp::Delete => drop(after.remove(name)),
             op @ (AlterOp::Append | AlterOp::Subtract) => {
                 let Some(key) = lookup(name).filter(|key| key.is_list()) else {
-                    return Err(AlterError::config(not_a_list(op, name, of_broker)));
+                    return Err(AlterError::config(not_a_list(op, name, of)));
                 };
                 let old = after.get(name).map(String::as_str).or(key.default.text()).unwrap_or_default();
                 after.insert(name.clone(), change_list(old, op, value));
@@ -204,9 +216,9 @@ fn apply(current: &Overrides, alterations: &[Alteration], of_broker: bool) -> Re
     Ok(after)
 }
 
-/// Topics are altered by Kafka's controller, brokers by themselves; each has its own words.
-fn not_a_list(op: AlterOp, name: &str, of_broker: bool) -> String {
-    if of_broker {
+/// Topics and groups are altered by Kafka's controller, brokers by themselves; each has its own words.
+fn not_a_list(op: AlterOp, name: &str, of: Of) -> String {
+    if of == Of::Broker {
         format!("Config value {} is not allowed for config key: {name}", op.name().to_lowercase())
     } else {
         format!("Can't {} to key {name} because its type is not LIST.", op.name())
@@ -309,7 +321,7 @@ fn check_broker_value(name: &str, text: &str) -> Result<(), AlterError> {
     }
 }
 
-fn difference(before: &Overrides, after: Overrides, lookup: Lookup) -> Change {
+pub(super) fn difference(before: &Overrides, after: Overrides, lookup: Lookup) -> Change {
     let unset = before.keys().filter(|name| !after.contains_key(*name)).cloned().collect();
     let set: BTreeMap<String, String> =
         after.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect();

@@ -23,6 +23,19 @@ pub struct CleanerConfig {
     pub io_max_bytes_per_second: f64,
 }
 
+/// `group.consumer.*`; a group's own settings go before these.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupConsumerConfig {
+    pub session_timeout_ms: i32,
+    pub heartbeat_interval_ms: i32,
+    pub assignment_interval_ms: i32,
+    pub regex_refresh_interval_ms: i32,
+    pub max_size: usize,
+    /// Names, the default first.
+    pub assignors: Vec<String>,
+    pub migration_policy: String,
+}
+
 /// Fixed at start, except for what dynamic updates make a new `Config` for ([`Config::with_dynamic`]).
 /// Each field is the key of the same name; `thalweg.` keys go without their prefix.
 #[derive(Clone, PartialEq, Debug)]
@@ -96,6 +109,7 @@ pub struct Config {
     pub group_max_session_timeout_ms: i32,
     pub group_initial_rebalance_delay_ms: i32,
     pub group_max_size: usize,
+    pub group_consumer: GroupConsumerConfig,
 
     /// What a topic has that sets nothing itself.
     pub topic_defaults: TopicConfig,

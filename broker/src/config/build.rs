@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thalweg_protocol::NodeId;
 
-use super::broker::{CleanerConfig, Config, Machine, ReplicationFactor};
+use super::broker::{CleanerConfig, Config, GroupConsumerConfig, Machine, ReplicationFactor};
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, invalid};
 use super::topic::TopicConfig;
@@ -84,6 +84,15 @@ impl Config {
             group_max_session_timeout_ms: from.int("group.max.session.timeout.ms")?,
             group_initial_rebalance_delay_ms: from.int("group.initial.rebalance.delay.ms")?,
             group_max_size: from.size("group.max.size")?,
+            group_consumer: GroupConsumerConfig {
+                session_timeout_ms: from.int("group.consumer.session.timeout.ms")?,
+                heartbeat_interval_ms: from.int("group.consumer.heartbeat.interval.ms")?,
+                assignment_interval_ms: from.int("group.consumer.assignment.interval.ms")?,
+                regex_refresh_interval_ms: from.int("group.consumer.regex.refresh.interval.ms")?,
+                max_size: from.size("group.consumer.max.size")?,
+                assignors: from.list("group.consumer.assignors")?,
+                migration_policy: from.optional_text("group.consumer.migration.policy")?.unwrap_or_default(),
+            },
             topic_defaults: TopicConfig::resolve(&Overrides::new(), &layers)?,
             layers,
             machine,

@@ -78,6 +78,21 @@ fn topic_entry(key: &'static ConfigKey, overrides: &Overrides, layers: &BrokerLa
     entry(key, value, false, synonyms, wanted)
 }
 
+/// The settings of a group that sets `overrides` itself. Sorted by name.
+pub fn group(overrides: &Overrides, layers: &BrokerLayers, wanted: Wanted<'_>) -> Vec<Described> {
+    let keys = tables::GROUP_KEYS.iter().filter(|key| wanted.wants(key.name));
+    sorted(keys.map(|key| group_entry(key, overrides, layers, wanted)).collect())
+}
+
+fn group_entry(key: &'static ConfigKey, overrides: &Overrides, layers: &BrokerLayers, wanted: Wanted<'_>) -> Described {
+    let of_broker: Vec<&'static str> = tables::group_synonyms(key.name).default.into_iter().collect();
+    let own = overrides.get(key.name).map(|text| (key.name, text.as_str(), Source::DynamicGroup));
+    let places: Vec<_> = own.into_iter().chain(layers.all(&of_broker)).collect();
+    let value = places.first().map(|(_, text, _)| *text).or(key.default.text()).map(|text| canonical(key, text));
+    let synonyms = places.into_iter().map(|place| synonym(key, place)).collect();
+    entry(key, value, false, synonyms, wanted)
+}
+
 /// The settings of this broker. Sorted by name.
 pub fn broker(config: &Config, wanted: Wanted<'_>) -> Vec<Described> {
     let shown = |key: &&ConfigKey| !key.internal || config.layers.is_set(key.name);

@@ -9,6 +9,7 @@ pub mod alter;
 pub mod broker;
 mod build;
 pub mod describe;
+pub mod group;
 pub mod layers;
 pub mod listeners;
 pub mod load;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::schema::{ConfigKey, DefaultValue, Use};
-use super::tables::{self, Area, BROKER_AREAS, TOPIC_AREAS};
+use super::tables::{self, Area, BROKER_AREAS, GROUP_AREAS, TOPIC_AREAS};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -32,27 +32,37 @@ pub fn page() -> String {
     page.push_str("\n## Topics\n");
     page.push_str("\nWhat a topic does not set itself comes from this broker: the first of the keys named under *default from* that is set.\n");
     for area in TOPIC_AREAS {
-        write_area(&mut page, area, true);
+        write_area(&mut page, area, synonyms);
+    }
+    page.push_str("\n## Groups\n");
+    page.push_str("\nSet as configuration of a resource of type GROUP. What a group does not set itself comes from this broker.\n");
+    for area in GROUP_AREAS {
+        write_area(&mut page, area, |key| tables::group_synonyms(key.name).default.map_or_else(String::new, code));
     }
     page.push_str("\n## Broker\n");
     for area in BROKER_AREAS {
-        write_area(&mut page, area, false);
+        write_area(&mut page, area, |key| key.mode.name().to_owned());
     }
     write_foreign(&mut page);
     page
 }
 
-fn write_area(page: &mut String, area: &Area, of_topics: bool) {
+fn code(name: &str) -> String {
+    format!("`{name}`")
+}
+
+fn write_area(page: &mut String, area: &Area, place: impl Fn(&ConfigKey) -> String) {
     let mut keys: Vec<&ConfigKey> = area.keys.iter().filter(|key| !key.internal).collect();
     if keys.is_empty() {
         return;
     }
     keys.sort_by_key(|key| key.name);
-    let column = if of_topics { "default from" } else { "update" };
+    let of_broker = BROKER_AREAS.iter().any(|known| known.title == area.title);
+    let column = if of_broker { "update" } else { "default from" };
     push(page, format_args!("\n### {}\n\n", area.title));
     push(page, format_args!("| key | type | default | values | {column} | |\n|---|---|---|---|---|---|\n"));
     for key in keys {
-        let place = if of_topics { synonyms(key) } else { key.mode.name().to_owned() };
+        let place = place(key);
         push(
             page,
             format_args!(

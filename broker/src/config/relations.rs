@@ -6,7 +6,7 @@ use super::value::InvalidValue;
 
 /// The first relation that does not hold, named by the key that should change.
 pub(super) fn check(config: &Config) -> Result<(), InvalidValue> {
-    let checks = [listeners_differ, groups, connections, roles, one_node, memory, retention];
+    let checks = [listeners_differ, groups, consumer_groups, connections, roles, one_node, memory, retention];
     checks.iter().try_for_each(|check| check(config))
 }
 
@@ -38,6 +38,31 @@ fn groups(config: &Config) -> Result<(), InvalidValue> {
             &config.group_min_session_timeout_ms.to_string(),
             expected,
         ));
+    }
+    Ok(())
+}
+
+/// Kafka's `GroupCoordinatorConfig`, and that there are no assignors but the two that are built in.
+fn consumer_groups(config: &Config) -> Result<(), InvalidValue> {
+    let assignors = &config.group_consumer.assignors;
+    if assignors.is_empty() || assignors.iter().any(|name| !matches!(name.as_str(), "uniform" | "range")) {
+        let expected = "must be uniform, range or both: Java classes cannot be loaded".to_owned();
+        return Err(invalid("group.consumer.assignors", &assignors.join(","), expected));
+    }
+    let number = |name: &str| text(config, name).trim().parse::<i64>().unwrap_or(0);
+    for rest in ["session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms"] {
+        let name = format!("group.consumer.{rest}");
+        let (min, max) = (format!("group.consumer.min.{rest}"), format!("group.consumer.max.{rest}"));
+        let value = number(&name);
+        if value < number(&min) || value > number(&max) {
+            let expected = format!("must be between {min} ({}) and {max} ({})", number(&min), number(&max));
+            return Err(invalid(&name, &value.to_string(), expected));
+        }
+    }
+    let (session, heartbeat) = (config.group_consumer.session_timeout_ms, config.group_consumer.heartbeat_interval_ms);
+    if session <= heartbeat {
+        let expected = format!("must be more than group.consumer.heartbeat.interval.ms, which is {heartbeat}");
+        return Err(invalid("group.consumer.session.timeout.ms", &session.to_string(), expected));
     }
     Ok(())
 }

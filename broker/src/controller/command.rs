@@ -49,6 +49,11 @@ pub enum Command {
     SetFeatures {
         levels: BTreeMap<String, i16>,
     },
+    SetGroupConfigs {
+        group: String,
+        set: BTreeMap<String, String>,
+        unset: Vec<String>,
+    },
     /// Hands out the next block of producer ids.
     AllocateProducerIds {
         node_id: i32,

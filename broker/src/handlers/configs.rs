@@ -8,7 +8,7 @@ use thalweg_protocol::error::ErrorCode;
 use super::creation::Refused;
 use crate::config::alter::{self, AlterError, Alteration, BrokerTarget, Change};
 use crate::config::describe::{self, Described, Wanted};
-use crate::config::{BrokerLayers, Overrides};
+use crate::config::{BrokerLayers, Overrides, group};
 use crate::controller::Command;
 use crate::dispatch::Context;
 use crate::metadata::Topic;
@@ -17,11 +17,17 @@ use crate::metadata::Topic;
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
+const GROUP: i8 = 32;
+
+/// Longest name of a group that can have settings: that of a group that can be.
+const GROUP_NAME_LENGTH_MAX: usize = i16::MAX as usize;
 
 /// Something that has settings.
 pub enum Resource {
     Topic(Arc<Topic>),
     Broker(BrokerTarget),
+    /// The group need not exist.
+    Group(String),
     /// The log level, which is set by the environment and cannot be changed by request.
     Logger,
 }
@@ -64,6 +70,13 @@ pub fn find(context: &Context, kind: i8, name: &str) -> Result<Resource, Refused
                 BrokerTarget::Default => Err(Refused::new(ErrorCode::InvalidRequest, "Broker id must not be empty")),
             }
         }
+        GROUP if name.is_empty() => {
+            Err(Refused::new(ErrorCode::InvalidRequest, "Default group resources are not allowed."))
+        }
+        GROUP if name.len() > GROUP_NAME_LENGTH_MAX => {
+            Err(Refused::new(ErrorCode::InvalidRequest, "The name of the group is too long."))
+        }
+        GROUP => Ok(Resource::Group(name.to_owned())),
         other => Err(Refused::new(
             ErrorCode::InvalidRequest,
             format!("Unexpected resource type {other} for resource {name}."),
@@ -80,12 +93,18 @@ fn dynamic(context: &Context, target: BrokerTarget) -> Arc<Overrides> {
     }
 }
 
+/// What was set for a group.
+fn of_group(context: &Context, name: &str) -> Arc<Overrides> {
+    context.core.image().group_configs.get(name).cloned().unwrap_or_default()
+}
+
 pub fn describe(context: &Context, resource: &Resource, wanted: Wanted<'_>) -> Vec<Described> {
     let config = context.core.config();
     match resource {
         Resource::Topic(topic) => describe::topic(&topic.configs, &config.layers, wanted),
         Resource::Broker(BrokerTarget::This) => describe::broker(&config, wanted),
         Resource::Broker(BrokerTarget::Default) => describe::broker_default(&config.layers.dynamic_default, wanted),
+        Resource::Group(name) => describe::group(&of_group(context, name), &config.layers, wanted),
         Resource::Logger => describe::loggers(&BTreeMap::from([("root".to_owned(), "INFO".to_owned())]), wanted),
     }
 }
@@ -100,6 +119,13 @@ pub async fn change(context: &Context, resource: Resource, wish: Wish, validate_
             match wish {
                 Wish::Alter(alterations) => alter::alter_broker(*target, &current, &alterations, &config)?,
                 Wish::Replace(entries) => alter::replace_broker(*target, &current, &entries, &config)?,
+            }
+        }
+        Resource::Group(name) => {
+            let current = of_group(context, name);
+            match wish {
+                Wish::Alter(alterations) => group::alter_group(&current, &alterations, &config.layers)?,
+                Wish::Replace(entries) => group::replace_group(&current, &entries, &config.layers)?,
             }
         }
         Resource::Logger => {
@@ -120,6 +146,7 @@ pub async fn change(context: &Context, resource: Resource, wish: Wish, validate_
 fn command(resource: &Resource, node_id: i32, Change { set, unset, .. }: Change) -> Command {
     match resource {
         Resource::Topic(topic) => Command::SetTopicConfigs { id: topic.id, set, unset },
+        Resource::Group(name) => Command::SetGroupConfigs { group: name.clone(), set, unset },
         Resource::Broker(BrokerTarget::Default) => Command::SetBrokerConfigs { node_id: None, set, unset },
         Resource::Broker(BrokerTarget::This) | Resource::Logger => {
             Command::SetBrokerConfigs { node_id: Some(node_id), set, unset }

@@ -36,6 +36,17 @@ impl ClusterImage {
                 self.features.extend(levels);
                 Ok(Outcome::Done)
             }
+            Command::SetGroupConfigs { group, set, unset } => {
+                let group: Arc<str> = group.into();
+                let mut configs = self.group_configs.get(&group).map(|old| (**old).clone()).unwrap_or_default();
+                change_configs(&mut configs, set, &unset);
+                if configs.is_empty() {
+                    self.group_configs.remove(&group);
+                } else {
+                    self.group_configs.insert(group, Arc::new(configs));
+                }
+                Ok(Outcome::Done)
+            }
             Command::AllocateProducerIds { count, .. } => {
                 let first = self.next_producer_id;
                 self.next_producer_id = first.saturating_add(count);
@@ -58,6 +69,7 @@ impl ClusterImage {
         let name: Arc<str> = name.into();
         let partitions = assignments.into_iter().map(|replicas| self.place(replicas)).collect();
         self.names.insert(id, Arc::clone(&name));
+        self.topics_version = self.version;
         self.topics.insert(Arc::clone(&name), Arc::new(Topic { id, name, internal, partitions, configs }));
         Ok(Outcome::Done)
     }
@@ -71,6 +83,7 @@ impl ClusterImage {
     fn delete_topic(&mut self, id: Uuid) -> Result<Outcome, Rejection> {
         let name = self.names.remove(&id).ok_or(Rejection::UnknownTopic)?;
         self.topics.remove(&name);
+        self.topics_version = self.version;
         Ok(Outcome::Done)
     }
 
@@ -80,6 +93,7 @@ impl ClusterImage {
             return Err(Rejection::PartitionsChanged(count));
         }
         let added: Vec<_> = assignments.into_iter().map(|replicas| self.place(replicas)).collect();
+        self.topics_version = self.version;
         self.change_topic(id, |topic| topic.partitions.extend(added))
     }
 

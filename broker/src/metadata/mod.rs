@@ -30,6 +30,10 @@ pub struct ClusterImage {
     pub broker_configs: OrdMap<Option<i32>, Arc<BTreeMap<String, String>>>,
     /// Levels of features that were set; others are as in a new cluster.
     features: BTreeMap<String, i16>,
+    /// What was set for groups (KIP-848), by group id.
+    pub group_configs: OrdMap<Arc<str>, Arc<BTreeMap<String, String>>>,
+    /// The version at which a topic last came, grew or went.
+    pub topics_version: u64,
     next_group: u64,
     next_producer_id: i64,
 }

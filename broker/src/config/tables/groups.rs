@@ -36,7 +36,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "How long an empty group waits for more members before its first rebalance."
     "group.max.size": Int = Is("2147483647"), AtLeast(1), Medium, ReadOnly, Used;
         "Most members of one group."
-    "group.coordinator.rebalance.protocols": List = Is("classic,consumer,streams"), OneOf(&["consumer", "classic", "share", "streams"]), Medium, ReadOnly, NoEffect(reasons::MODERN);
+    "group.coordinator.rebalance.protocols": List = Is("classic,consumer,streams"), OneOf(&["consumer", "classic", "share", "streams"]), Medium, ReadOnly, NoEffect(reasons::PROTOCOLS);
         "Which group protocols are served."
     "group.coordinator.append.linger.ms": Int = Is("-1"), AtLeast(-1), Medium, ReadOnly, NoEffect(reasons::COORDINATOR);
         "How long Kafka's coordinator gathers records before it writes them."

@@ -17,7 +17,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Controller events slower than this are always logged."
     "controller.performance.sample.period.ms": Long = Is("60000"), AtLeast(100), Medium, ReadOnly, NoEffect(reasons::KRAFT);
         "How often controller performance is logged."
-    "group.consumer.regex.refresh.interval.ms": Int = Is("600000"), AtLeast(10_000), Medium, ReadOnly, NoEffect(reasons::MODERN);
+    "group.consumer.regex.refresh.interval.ms": Int = Is("600000"), AtLeast(10_000), Medium, ReadOnly, Used;
         "How often subscriptions by pattern are matched again."
     "group.share.initialize.retry.interval.ms": Int = Is("30000"), AtLeast(1), Low, ReadOnly, NoEffect(reasons::SHARE);
         "Pause between tries to initialise share state."

@@ -1,6 +1,7 @@
 //! The tables, by area; and finding a row in them.
 
 mod cluster;
+mod group;
 mod groups;
 mod groups_modern;
 mod internal;
@@ -25,6 +26,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::schema::ConfigKey;
+pub use group::{GROUP_KEYS, GroupSynonyms, group_key, group_synonyms};
 pub(super) use retired::{FOREIGN, usage_of_foreign};
 pub use synonyms::{Synonym, TOPIC_SYNONYMS, broker_synonyms, topic_synonyms};
 
@@ -55,6 +57,9 @@ pub const BROKER_AREAS: &[Area] = &[
     Area { title: "TLS", keys: tls::KEYS },
     Area { title: "Internal", keys: internal::KEYS },
 ];
+
+/// Everything a group may carry.
+pub const GROUP_AREAS: &[Area] = &[Area { title: "Group settings", keys: GROUP_KEYS }];
 
 /// Everything a topic may carry.
 pub const TOPIC_AREAS: &[Area] = &[

@@ -16,9 +16,10 @@ pub(super) const LISTENERS: &str = "all listeners open at once, when the node is
 pub(super) const METADATA_LOG: &str =
     "metadata is Raft group 0 and lives in the write-ahead log like every other group";
 pub(super) const METRICS: &str = "metrics are served as Prometheus text on thalweg.admin.listener";
-pub(super) const MODERN: &str = "only classic consumer groups are served in this version";
+pub(super) const PROTOCOLS: &str = "every group protocol that this version knows is served";
 pub(super) const NOT_YET: &str = "it is not honoured in this version";
 pub(super) const OFFSETS_CODEC: &str = "offset records are stored uncompressed";
+pub(super) const OFFLOAD: &str = "assignments are computed on the core that owns the group";
 pub(super) const ONE_NODE: &str = "this version runs a single node";
 pub(super) const PLUGIN: &str = "Java classes cannot be loaded";
 pub(super) const POLICY: &str = "Java classes cannot be loaded, so the policy would not be enforced";

@@ -2,6 +2,7 @@
 
 mod altering;
 mod describing;
+mod groups;
 mod kafka_tables;
 mod loading;
 mod page;
