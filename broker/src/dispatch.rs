@@ -128,6 +128,8 @@ pub static APIS: &[Api] = &[
     api!(DescribeProducers, 0..=0, handlers::k61_describe_producers::handle),
     api!(DescribeTransactions, 0..=0, handlers::k65_describe_transactions::handle),
     api!(ListTransactions, 0..=2, handlers::k66_list_transactions::handle),
+    api!(ConsumerGroupHeartbeat, 0..=1, handlers::k68_consumer_group_heartbeat::handle),
+    api!(ConsumerGroupDescribe, 0..=1, handlers::k69_consumer_group_describe::handle),
     api!(DescribeTopicPartitions, 0..=0, handlers::k75_describe_topic_partitions::handle),
 ];
 

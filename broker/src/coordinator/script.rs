@@ -27,6 +27,10 @@ impl Command {
         self.arguments.get(name).map(String::as_str)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.arguments.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub(super) fn text<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
         self.get(name).unwrap_or(default)
     }

@@ -15,6 +15,14 @@ use crate::reactor::Core;
 /// Where groups and their offsets live.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
+/// Read, delete, describe: all that may be done with a group.
+const GROUP_OPERATIONS_ALL: i32 = 0b1_0100_1000;
+
+/// What the caller may do with a group; not said unless asked for.
+pub fn operations(asked: bool) -> i32 {
+    if asked { GROUP_OPERATIONS_ALL } else { i32::MIN }
+}
+
 /// The Raft group of the partition that a consumer group belongs to.
 pub fn shard_of(core: &Core, group: &str) -> Result<GroupId, ErrorCode> {
     let found = coordinators::partition_of(core, OFFSETS_TOPIC, group);

@@ -16,15 +16,11 @@ use crate::coordinator::group::GroupShard;
 use crate::dispatch::Context;
 use crate::reactor::Core;
 
-/// Read, delete, describe: all that a group has.
-const GROUP_OPERATIONS_ALL: i32 = 0b1_0100_1000;
-
 pub async fn handle(context: Context, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let described = request.groups.iter().map(|id| describe(&context, id.clone()));
     let mut described = future::join_all(described).await;
     for group in &mut described {
-        group.authorized_operations =
-            if request.include_authorized_operations { GROUP_OPERATIONS_ALL } else { i32::MIN };
+        group.authorized_operations = groups::operations(request.include_authorized_operations);
     }
     DescribeGroupsResponse::default().with_groups(described)
 }

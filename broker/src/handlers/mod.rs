@@ -51,6 +51,8 @@ pub mod k60_describe_cluster;
 pub mod k61_describe_producers;
 pub mod k65_describe_transactions;
 pub mod k66_list_transactions;
+pub mod k68_consumer_group_heartbeat;
+pub mod k69_consumer_group_describe;
 pub mod k75_describe_topic_partitions;
 
 /// Whether a topic is the broker's own, as Kafka's `Topic.INTERNAL_TOPICS`.

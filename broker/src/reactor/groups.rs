@@ -1,15 +1,18 @@
 //! What a core does for the shards of groups in particular.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use thalweg_protocol::StrBytes;
 use thalweg_storage::types::GroupId;
 
 use super::core::Core;
 use super::shards::Kind;
-use crate::coordinator::group::{Errand, GroupConfig, GroupShard};
+use crate::config::broker::GroupConsumerConfig;
+use crate::coordinator::group::{Assignor, ConsumerConfig, Errand, GroupConfig, GroupShard, MigrationPolicy};
 use crate::coordinator::{Coordinators, Hosted};
 use crate::handlers::groups::OFFSETS_TOPIC;
+use crate::metadata::ClusterImage;
 
 impl Kind for GroupShard {
     const TOPIC: &'static str = OFFSETS_TOPIC;
@@ -19,7 +22,9 @@ impl Kind for GroupShard {
     }
 
     fn open(core: &Core, group: GroupId) -> Self {
-        Self::new(core.group_config(group), uuid::Uuid::new_v4().as_u64_pair().1)
+        let mut shard = Self::new(core.group_config(group), uuid::Uuid::new_v4().as_u64_pair().1);
+        shard.set_image(core.image());
+        shard
     }
 
     fn run(core: &Rc<Core>, hosted: &Rc<Hosted<Self>>, errand: Errand) {
@@ -40,6 +45,20 @@ impl Kind for GroupShard {
 }
 
 impl Core {
+    /// Settings of this broker were changed.
+    pub(super) fn take_group_settings(&self) {
+        for hosted in self.groups.all() {
+            hosted.shard.borrow_mut().set_config(self.group_config(hosted.group));
+        }
+    }
+
+    /// The groups learn what the cluster is now.
+    pub(super) fn show_image_to_groups(&self, image: &Arc<ClusterImage>) {
+        for hosted in self.groups.all() {
+            hosted.shard.borrow_mut().set_image(Arc::clone(image));
+        }
+    }
+
     /// A topic is gone: so are the offsets that groups committed for it.
     pub(super) fn forget_offsets(self: &Rc<Self>, topic: &str) {
         let topics = [StrBytes::from_string(topic.to_owned())];
@@ -60,7 +79,20 @@ impl Core {
             offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
             offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
             batch_size_max_bytes: self.batch_size_max_bytes(group),
+            consumer: consumer_config(&self.config().group_consumer),
             ..GroupConfig::default()
         }
+    }
+}
+
+fn consumer_config(config: &GroupConsumerConfig) -> ConsumerConfig {
+    ConsumerConfig {
+        session_timeout_ms: config.session_timeout_ms,
+        heartbeat_interval_ms: config.heartbeat_interval_ms,
+        assignment_interval_ms: config.assignment_interval_ms,
+        group_size_max: config.max_size,
+        assignors: config.assignors.iter().filter_map(|name| Assignor::named(name)).collect(),
+        regex_refresh_interval_ms: i64::from(config.regex_refresh_interval_ms),
+        migration: MigrationPolicy::named(&config.migration_policy).unwrap_or_default(),
     }
 }

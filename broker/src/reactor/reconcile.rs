@@ -52,7 +52,7 @@ impl Core {
         }
     }
 
-    async fn reconcile(self: &Rc<Self>, before: &ClusterImage, image: &ClusterImage) {
+    async fn reconcile(self: &Rc<Self>, before: &ClusterImage, image: &Arc<ClusterImage>) {
         if before.broker_configs != image.broker_configs {
             self.take_settings(image);
         }
@@ -71,6 +71,7 @@ impl Core {
                 }
             }
         }
+        self.show_image_to_groups(image);
         if before.version == 0 {
             self.drop_strays(image);
         }
@@ -93,6 +94,7 @@ impl Core {
         }
         self.store.set_producer_id_expiration(self.config().producer_id_expiration_ms());
         self.store.set_compaction_budget(self.config().compaction_budget(self.shared.cores));
+        self.take_group_settings();
         for topic in image.topics.values() {
             self.reconfigure(topic);
         }

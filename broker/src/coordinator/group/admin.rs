@@ -9,14 +9,15 @@ use thalweg_protocol::{StrBytes, TimestampMs};
 use super::ErrorCode;
 use super::append::{Change, Completion};
 use super::caller::Caller;
-use super::classic::Group;
+use super::classic::{CONSUMER_PROTOCOL_TYPE, Group};
 use super::effect::{Effect, Response};
 use super::member::Member;
 use super::shard::GroupShard;
 use super::state::GroupState;
 
-/// The one type of group there is here (KIP-848 names the others).
-const GROUP_TYPE: &str = "classic";
+/// Kafka's names of the types of groups.
+const CLASSIC_TYPE: &str = "classic";
+const CONSUMER_TYPE: &str = "consumer";
 
 /// From this version on DescribeGroups says that a group does not exist (KIP-1043); before, that it is dead.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 6;
@@ -28,11 +29,11 @@ impl GroupShard {
         let wanted = |filter: &[StrBytes], name: &str| {
             filter.is_empty() || filter.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
         };
-        if !wanted(&request.types_filter, GROUP_TYPE) {
-            return Ok(Vec::new());
-        }
-        let groups = self.groups.values().filter(|group| wanted(&request.states_filter, group.state().name()));
-        Ok(groups.map(Group::listed).collect())
+        let groups = self.groups.values().map(Group::listed);
+        let matching = groups.filter(|group| {
+            wanted(&request.types_filter, &group.group_type) && wanted(&request.states_filter, &group.group_state)
+        });
+        Ok(matching.collect())
     }
 
     /// One group of a DescribeGroups.
@@ -43,13 +44,17 @@ impl GroupShard {
             return described.with_error_code(error.code());
         }
         match self.group(id) {
-            Some(group) if !group.is(GroupState::Dead) => group.described(described),
-            _ => {
+            Some(group) if !group.is(GroupState::Dead) && group.modern.current().is_none() => {
+                group.described(described)
+            }
+            found => {
                 let dead = described.with_group_state(StrBytes::from_static_str(GroupState::Dead.name()));
                 if version < GROUP_ID_NOT_FOUND_VERSION {
                     return dead;
                 }
-                let message = StrBytes::from_string(format!("Group {} not found.", id.0));
+                let known = found.is_some_and(|group| group.modern.current().is_some());
+                let what = if known { "is not a classic group" } else { "not found" };
+                let message = StrBytes::from_string(format!("Group {} {what}.", id.0));
                 dead.with_error_code(ErrorCode::GroupIdNotFound.code()).with_error_message(Some(message))
             }
         }
@@ -78,26 +83,36 @@ impl GroupShard {
         self.check_serving()?;
         let (group, cx) = self.group_and_context(id);
         let group = group.filter(|group| !group.is(GroupState::Dead)).ok_or(ErrorCode::GroupIdNotFound)?;
-        if !group.is(GroupState::Empty) {
+        if !group.is(GroupState::Empty) || group.modern.current().is_some_and(|consumer| !consumer.is_empty()) {
             return Err(ErrorCode::NonEmptyGroup);
         }
         for (topic, index) in group.known_offsets(|_| true) {
             *group.offsets_in_flight.entry((topic.clone(), index)).or_default() += 1;
             changes.push(group.tombstone(topic, index));
         }
-        group.transition(GroupState::Dead, cx.now);
-        changes.push(Change::GroupGone { group: group.id.clone() });
+        if group.modern.current().is_some() {
+            changes.extend(group.erase_consumer());
+        } else {
+            group.transition(GroupState::Dead, cx.now);
+            changes.push(Change::GroupGone { group: group.id.clone() });
+        }
         Ok(())
     }
 }
 
 impl Group {
     fn listed(&self) -> ListedGroup {
-        ListedGroup::default()
-            .with_group_id(GroupId(self.id.clone()))
+        let listed = ListedGroup::default().with_group_id(GroupId(self.id.clone()));
+        if let Some(consumer) = self.modern.durable() {
+            return listed
+                .with_protocol_type(StrBytes::from_static_str(CONSUMER_PROTOCOL_TYPE))
+                .with_group_state(StrBytes::from_static_str(consumer.state().name()))
+                .with_group_type(StrBytes::from_static_str(CONSUMER_TYPE));
+        }
+        listed
             .with_protocol_type(self.protocol_type.clone().unwrap_or_default())
             .with_group_state(StrBytes::from_static_str(self.state().name()))
-            .with_group_type(StrBytes::from_static_str(GROUP_TYPE))
+            .with_group_type(StrBytes::from_static_str(CLASSIC_TYPE))
     }
 
     /// Between generations only who is there is known, not what they read.

@@ -1,6 +1,6 @@
 //! Writes to `__consumer_offsets` that are under way, and what happens once they are done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use thalweg_protocol::{ProducerEpoch, ProducerId, StrBytes, TimestampMs};
@@ -8,6 +8,7 @@ use thalweg_storage::log::producers::EndRequest;
 
 use super::caller::ReplyToken;
 use super::classic::{CommittedOffset, Group};
+use super::consumer::ConsumerRecord;
 use super::context::GroupConfig;
 use super::effect::{AppendToken, Effect, Errand, Response};
 use super::fetch::ParkedFetch;
@@ -33,6 +34,10 @@ pub(super) enum Change {
     Group { group: StrBytes, record: GroupRecord },
     /// The group is removed.
     GroupGone { group: StrBytes },
+    /// A classic group without members ends, as its id becomes that of a consumer group.
+    ClassicEnds { group: StrBytes },
+    /// Of a consumer group. In memory it is so already.
+    Consumer { group: StrBytes, record: ConsumerRecord },
 }
 
 impl Change {
@@ -65,7 +70,8 @@ impl Change {
             Self::Offset { key, value } => Record::Offset(key.clone(), value.clone()),
             Self::Group { group, record } => Record::Group(group.clone(), Some(record.clone())),
             Self::HeldOffset { key, value, .. } => Record::Offset(key.clone(), Some(value.clone())),
-            Self::GroupGone { group } => Record::Group(group.clone(), None),
+            Self::GroupGone { group } | Self::ClassicEnds { group } => Record::Group(group.clone(), None),
+            Self::Consumer { group, record } => Record::Consumer(group.clone(), record.clone()),
             Self::TransactionEnd { .. } => unreachable!("a marker is the partition's to write"),
         }
     }
@@ -95,6 +101,8 @@ pub(super) struct PendingAppend {
     completion: Completion,
     /// Fetches that want to see this write's offsets (`require_stable`).
     fetches: Vec<ParkedFetch>,
+    /// Answers that rest on this write.
+    replies: Vec<(ReplyToken, Response)>,
 }
 
 #[derive(Debug, Default)]
@@ -131,7 +139,7 @@ impl Appends {
         let batch = batch::build(producer, changes.iter().map(Change::to_record), config.batch_size_max_bytes, now);
         // These can be large, and there is nothing to apply.
         changes.retain(|change| !matches!(change, Change::Group { .. }));
-        let pending = PendingAppend { changes, completion, fetches: Vec::new() };
+        let pending = PendingAppend { changes, completion, fetches: Vec::new(), replies: Vec::new() };
         match batch {
             Ok(batch) => {
                 let token = self.begin(pending);
@@ -157,7 +165,7 @@ impl Appends {
     /// Begins to write the marker of a transaction.
     pub(super) fn open_end(&mut self, end: EndRequest, commit: bool, completion: Completion) -> Effect {
         let changes = vec![Change::TransactionEnd { producer: end.producer, commit }];
-        let token = self.begin(PendingAppend { changes, completion, fetches: Vec::new() });
+        let token = self.begin(PendingAppend { changes, completion, fetches: Vec::new(), replies: Vec::new() });
         Effect::Errand(Errand::End { token, end, commit })
     }
 
@@ -170,6 +178,26 @@ impl Appends {
             }
             None => Some(fetch),
         }
+    }
+
+    /// Parks an answer behind the newest write. Gives it back if there is none.
+    pub(super) fn park_reply(&mut self, token: ReplyToken, response: Response) -> Option<(ReplyToken, Response)> {
+        match self.pending.last_entry() {
+            Some(mut entry) => {
+                entry.get_mut().replies.push((token, response));
+                None
+            }
+            None => Some((token, response)),
+        }
+    }
+
+    /// The records of a consumer group that are under way.
+    fn of_consumer<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a ConsumerRecord> {
+        let changes = self.pending.values().flat_map(|pending| pending.changes.iter());
+        changes.filter_map(move |change| match change {
+            Change::Consumer { group, record } if &**group == id => Some(record),
+            _ => None,
+        })
     }
 }
 
@@ -200,9 +228,14 @@ impl GroupShard {
     }
 
     fn complete(&mut self, pending: PendingAppend, result: Result<(), ErrorCode>) {
+        let mut undone = BTreeSet::new();
         for change in pending.changes {
+            if let (Change::Consumer { group, .. }, Err(_)) = (&change, result) {
+                undone.insert(group.clone());
+            }
             self.settle(change, result.is_ok());
         }
+        undone.iter().for_each(|group| self.undo_consumer(group));
         match pending.completion {
             Completion::Nothing => {}
             Completion::Reply(token, response) => {
@@ -228,6 +261,24 @@ impl GroupShard {
         for fetch in pending.fetches {
             self.answer_fetch(fetch, result.err());
         }
+        for (token, response) in pending.replies {
+            let response = result.map_or_else(|error| response.clone().failed(error), |()| response.clone());
+            self.cx.reply(token, response);
+        }
+    }
+
+    /// A write failed: the group is what is durable, and what is still under way.
+    fn undo_consumer(&mut self, id: &StrBytes) {
+        if let Some(group) = self.groups.get_mut(id) {
+            group.modern.rebuild(self.cx.appends.of_consumer(id));
+            if group.modern.current().is_some() {
+                // It was to become a classic group.
+                group.end_classic(&mut self.cx);
+            }
+        }
+        // A member that was to go has no timer any more.
+        self.watch_members(id);
+        self.remove_if_vacant(id);
     }
 
     /// A change is durable and becomes visible, or will never be.
@@ -264,6 +315,17 @@ impl GroupShard {
             }
             Change::GroupGone { group } => {
                 self.revive_group(&group);
+                self.remove_if_vacant(&group);
+            }
+            Change::ClassicEnds { group } => {
+                if let Some(group) = self.groups.get_mut(&group).filter(|_| !durable) {
+                    group.recorded = true;
+                }
+            }
+            Change::Consumer { group, record } => {
+                if let Some(group) = self.groups.get_mut(&group) {
+                    group.modern.settle(&record, durable);
+                }
                 self.remove_if_vacant(&group);
             }
         }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use thalweg_protocol::{LeaderEpoch, StrBytes, TimestampMs};
 use uuid::Uuid;
 
+use super::consumer::Modern;
 use super::member::{Member, Protocol};
 use super::pending::{LogOrder, PendingOffsets};
 use super::state::GroupState;
@@ -68,6 +69,8 @@ pub(super) struct Group {
     pub(super) pending: PendingOffsets,
     /// A metadata record of this group stands in the log or is under way.
     pub(super) recorded: bool,
+    /// The consumer group that this id stands for. There are no members above while there is one.
+    pub(super) modern: Modern,
 }
 
 impl Group {
@@ -90,6 +93,7 @@ impl Group {
             offsets_in_flight: BTreeMap::new(),
             pending: PendingOffsets::default(),
             recorded: false,
+            modern: Modern::default(),
         }
     }
 
@@ -121,6 +125,7 @@ impl Group {
             && self.offsets.is_empty()
             && self.offsets_in_flight.is_empty()
             && self.pending.is_empty()
+            && self.modern.is_none()
     }
 
     pub(super) fn is_leader(&self, member: &str) -> bool {
@@ -243,6 +248,9 @@ impl Group {
 
     /// A group of consumers whose subscription is not known counts as subscribed to everything.
     pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
+        if let Some(consumer) = self.modern.current() {
+            return consumer.is_subscribed_to(topic);
+        }
         self.subscribed.as_ref().map_or_else(|| self.uses_consumer_protocol(), |topics| topics.contains(topic))
     }
 }

@@ -45,7 +45,7 @@ impl GroupShard {
         self.group_for_commit(request, caller.version)?;
         let (group, cx) = self.group_and_context(&request.group_id);
         let group = group.ok_or(ErrorCode::UnknownMemberId)?;
-        group.check_commit(request)?;
+        group.check_commit(request, caller.version)?;
         if matches!(group.state(), GroupState::Stable | GroupState::PreparingRebalance) {
             group.keep_session(&request.member_id, cx);
         }
@@ -72,7 +72,10 @@ impl GroupShard {
 
 impl Group {
     /// Kafka's `ClassicGroup.validateOffsetCommit`.
-    fn check_commit(&self, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
+    fn check_commit(&self, request: &OffsetCommitRequest, version: i16) -> Result<(), ErrorCode> {
+        if let Some(consumer) = self.modern.current() {
+            return consumer.check_commit(request, version);
+        }
         if self.is(GroupState::Dead) {
             return Err(ErrorCode::CoordinatorNotAvailable);
         }

@@ -5,6 +5,7 @@ use thalweg_storage::log::producers::EndRequest;
 
 use super::append::{Appends, Completion};
 use super::caller::ReplyToken;
+use super::consumer::{Cluster, ConsumerConfig};
 use super::effect::{Effect, Response};
 use super::limits::{GROUP_MEMBERS_MAX, STRING_LENGTH_MAX};
 use super::member_id::MemberIds;
@@ -32,6 +33,8 @@ pub struct GroupConfig {
     /// How long a new member may wait in JoinGroup: its session cannot be watched, as it has no member id yet.
     /// Kafka's `CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS`.
     pub new_member_join_timeout_ms: i32,
+    /// `group.consumer.*`
+    pub consumer: ConsumerConfig,
 }
 
 impl Default for GroupConfig {
@@ -46,6 +49,7 @@ impl Default for GroupConfig {
             offsets_retention_check_interval_ms: 600_000,
             batch_size_max_bytes: 1_048_588,
             new_member_join_timeout_ms: 5 * 60 * 1000,
+            consumer: ConsumerConfig::default(),
         }
     }
 }
@@ -72,6 +76,8 @@ pub(super) struct Context {
     pub(super) timers: Timers,
     pub(super) appends: Appends,
     pub(super) member_ids: MemberIds,
+    /// The topics, as the core knows them.
+    pub(super) cluster: Cluster,
     effects: Vec<Effect>,
 }
 
@@ -83,6 +89,7 @@ impl Context {
             timers: Timers::default(),
             appends: Appends::default(),
             member_ids: MemberIds::new(seed),
+            cluster: Cluster::default(),
             effects: Vec::new(),
         }
     }
@@ -91,11 +98,20 @@ impl Context {
         self.effects.push(Effect::Reply { token, response: Box::new(response) });
     }
 
-    /// Writes `change`; see [`Appends::open`].
-    pub(super) fn append(&mut self, changes: Vec<super::append::Change>, completion: Completion) {
-        if let Some(effect) = self.appends.open(changes, completion, &self.config, self.now) {
-            self.effects.push(effect);
+    /// The same once everything that is being written now is durable; if that fails, so does the answer.
+    pub(super) fn reply_behind_appends(&mut self, token: ReplyToken, response: Response) {
+        if let Some((token, response)) = self.appends.park_reply(token, response) {
+            self.reply(token, response);
         }
+    }
+
+    /// Writes `change`; see [`Appends::open`].
+    /// Whether it was taken: what is too large is refused at once.
+    pub(super) fn append(&mut self, changes: Vec<super::append::Change>, completion: Completion) -> bool {
+        let effect = self.appends.open(changes, completion, &self.config, self.now);
+        let taken = effect.is_some();
+        self.effects.extend(effect);
+        taken
     }
 
     /// The same within a transaction.

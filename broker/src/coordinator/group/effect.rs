@@ -4,8 +4,8 @@ use bytes::Bytes;
 use thalweg_protocol::messages::delete_groups_response::DeletableGroupResult;
 use thalweg_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use thalweg_protocol::messages::{
-    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
-    SyncGroupResponse, TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
+    OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
 use thalweg_storage::log::producers::EndRequest;
@@ -58,6 +58,7 @@ pub enum Response {
     TxnOffsetCommit(TxnOffsetCommitResponse),
     /// The error code of a marker.
     TransactionEnd(i16),
+    ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
 }
 
 impl Response {
@@ -87,6 +88,9 @@ impl Response {
             Self::TransactionEnd(ended) => *ended = code,
             Self::DeleteGroups(results) => {
                 results.iter_mut().filter(|result| result.error_code == 0).for_each(|result| result.error_code = code);
+            }
+            Self::ConsumerHeartbeat(response) => {
+                *response = ConsumerGroupHeartbeatResponse::default().with_error_code(code);
             }
         }
         self

@@ -4,6 +4,7 @@ use thalweg_protocol::TimestampMs;
 
 use super::append::{Change, Completion};
 use super::classic::{CommittedOffset, Group};
+use super::consumer::ConsumerGroup;
 use super::context::Context;
 use super::limits::EXPIRY_GROUPS_PER_TICK_MAX;
 use super::shard::GroupShard;
@@ -72,6 +73,10 @@ impl Group {
             }
         }
         self.write_tombstones(gone, cx);
+        if !kept && self.modern.current().is_some_and(ConsumerGroup::is_empty) {
+            let changes = self.erase_consumer();
+            cx.append(changes, Completion::Nothing);
+        }
         if !kept && self.recorded && self.is(GroupState::Empty) && self.pending_joins.is_empty() {
             self.transition(GroupState::Dead, now);
             cx.append(vec![Change::GroupGone { group: self.id.clone() }], Completion::Nothing);
@@ -83,7 +88,7 @@ impl Group {
         if self.is(GroupState::Dead) {
             return None;
         }
-        if self.protocol_type.is_none() {
+        if self.protocol_type.is_none() || self.modern.current().is_some() {
             return Some(RetentionBase::Commit);
         }
         match self.state() {

@@ -56,13 +56,24 @@ impl GroupShard {
     }
 
     pub(super) fn answer_fetch(&mut self, fetch: ParkedFetch, error: Option<ErrorCode>) {
+        let failed = |error: ErrorCode| {
+            let id = fetch.request.group_id.clone();
+            OffsetFetchResponseGroup::default().with_group_id(id).with_error_code(error.code())
+        };
         let response = match error {
-            Some(error) => OffsetFetchResponseGroup::default()
-                .with_group_id(fetch.request.group_id.clone())
-                .with_error_code(error.code()),
-            None => self.fetch_group(&fetch.request, fetch.require_stable),
+            Some(error) => failed(error),
+            None => match self.check_fetch(&fetch.request) {
+                Ok(()) => self.fetch_group(&fetch.request, fetch.require_stable),
+                Err(error) => failed(error),
+            },
         };
         self.cx.reply(fetch.token, Response::OffsetFetch(response));
+    }
+
+    /// Members of a consumer group must be what they say.
+    fn check_fetch(&self, request: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
+        let consumer = self.group(&request.group_id).and_then(|group| group.modern.durable());
+        consumer.map_or(Ok(()), |group| group.check_fetch(request.member_id.as_deref(), request.member_epoch))
     }
 
     fn fetch_group(&self, request: &OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup {

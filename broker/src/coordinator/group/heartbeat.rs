@@ -27,6 +27,9 @@ impl GroupShard {
     fn try_heartbeat(&mut self, request: &HeartbeatRequest) -> Result<(), ErrorCode> {
         self.check_group_id(&request.group_id)?;
         self.check_serving()?;
+        if self.is_consumer(&request.group_id) {
+            return self.heartbeat_consumer(request);
+        }
         let (group, cx) = self.group_and_context(&request.group_id);
         group.ok_or(ErrorCode::UnknownMemberId)?.heartbeat(request, cx)
     }

@@ -20,7 +20,7 @@ use super::state::GroupState;
 use super::{ErrorCode, GroupConfig};
 
 /// From this version on a new dynamic member must come back with the id it was given (KIP-394).
-const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
+pub(super) const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
 
 /// A JoinGroup whose limits have been checked; it owns what it will leave behind in the group.
 #[derive(Clone, Debug)]
@@ -120,6 +120,12 @@ impl GroupShard {
         self.check_group_id(&request.group_id)?;
         let joining = Joining::parse(request, caller, &self.cx.config)?;
         self.check_serving()?;
+        if joining.member_id.is_empty() {
+            self.end_empty_consumer(&request.group_id);
+        }
+        if self.is_consumer(&request.group_id) {
+            return self.join_consumer(&own(&request.group_id), joining);
+        }
         if joining.member_id.is_empty() {
             self.group_for_new_member(&request.group_id)?;
         }

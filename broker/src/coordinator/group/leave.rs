@@ -20,6 +20,15 @@ impl GroupShard {
     pub fn leave(&mut self, request: &LeaveGroupRequest, caller: &Caller, now: TimestampMs) -> Vec<Effect> {
         self.begin(now);
         let members = wire::leaving_members(request, caller.version);
+        if self.check_serving().is_ok() && self.is_consumer(&request.group_id) {
+            let version = caller.version;
+            let answer = move |results| Response::LeaveGroup(wire::leave_response(results, version));
+            if let Err(error) = self.leave_consumer(&request.group_id, &members, answer, caller) {
+                let response = LeaveGroupResponse::default().with_error_code(error.code());
+                self.cx.reply(caller.token, Response::LeaveGroup(response));
+            }
+            return self.finish();
+        }
         let response = match self.try_leave(request, &members) {
             Ok(results) => wire::leave_response(results, caller.version),
             Err(ErrorCode::UnknownMemberId) => {

@@ -93,6 +93,7 @@ impl GroupShard {
                 group.restore(record);
             }
             Record::Group(id, None) => self.group_gone(&id),
+            Record::Consumer(id, record) => self.create_group(&id).modern.replay(&record),
             Record::Other(_) => {}
         }
     }
@@ -104,6 +105,7 @@ impl GroupShard {
         self.groups.retain(|_, group| !group.is_vacant());
         let members_max = self.cx.config.members_max();
         for group in self.groups.values_mut() {
+            group.modern.loaded();
             for member in group.members.values() {
                 group.schedule_session(member.id.clone(), member.session_timeout_ms, &mut self.cx);
             }
@@ -112,6 +114,7 @@ impl GroupShard {
                 group.prepare_rebalance(&mut self.cx);
             }
         }
+        self.watch_consumers();
         self.schedule_expiry();
         self.finish()
     }

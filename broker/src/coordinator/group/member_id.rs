@@ -1,7 +1,7 @@
 //! Member ids. The shard draws no randomness: the edge gives it a seed, so that a simulation repeats.
 
 use thalweg_protocol::StrBytes;
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 use super::limits::MEMBER_ID_PREFIX_LENGTH_MAX;
 
@@ -18,13 +18,21 @@ impl MemberIds {
     }
 
     pub(super) fn next(&mut self, prefix: &str) -> StrBytes {
+        StrBytes::from_string(format!("{}-{}", shortened(prefix), self.draw_uuid()))
+    }
+
+    /// An id without a prefix, as members of consumer groups have.
+    pub(super) fn bare(&mut self) -> StrBytes {
+        StrBytes::from_string(self.draw_uuid().to_string())
+    }
+
+    fn draw_uuid(&mut self) -> Uuid {
         let (high, low) = (self.draw().to_be_bytes(), self.draw().to_be_bytes());
         let mut bytes = [0; 16];
         for (to, from) in bytes.iter_mut().zip(high.into_iter().chain(low)) {
             *to = from;
         }
-        let uuid = Builder::from_random_bytes(bytes).into_uuid();
-        StrBytes::from_string(format!("{}-{uuid}", shortened(prefix)))
+        Builder::from_random_bytes(bytes).into_uuid()
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014): every state leads to another, all 2^64 of them.

@@ -1,4 +1,5 @@
-//! The classic group coordinator: membership, generations and committed offsets of consumer groups.
+//! The group coordinator: membership, generations and committed offsets of classic groups, and consumer groups of KIP-848
+//! ([`consumer`]).
 //!
 //! One [`GroupShard`] is all groups of one partition of `__consumer_offsets`. It belongs to the core that owns that
 //! partition. It does no I/O and reads no clock: a request or a timer goes in with the time, [`Effect`]s come out.
@@ -21,6 +22,7 @@ mod batch;
 mod caller;
 mod classic;
 mod commit;
+mod consumer;
 mod context;
 mod driven;
 mod effect;
@@ -51,6 +53,7 @@ mod txn_commit;
 pub mod wire;
 
 pub use caller::Caller;
+pub use consumer::{Assignor, ConsumerConfig, MigrationPolicy};
 pub use context::GroupConfig;
 pub use effect::{Effect, Errand, Response};
 pub use load::LoadError;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::classic::CommittedOffset;
+use super::consumer::ConsumerRecord;
 
 /// What an offset is of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +45,8 @@ pub(super) struct MemberRecord {
 pub(super) enum Record {
     Offset(OffsetKey, Option<CommittedOffset>),
     Group(StrBytes, Option<GroupRecord>),
-    /// Of a key version that the classic protocol does not use (consumer, share and streams groups).
+    /// Of a consumer group (KIP-848).
+    Consumer(StrBytes, ConsumerRecord),
+    /// Of a key version that is not used here (share and streams groups).
     Other(i16),
 }

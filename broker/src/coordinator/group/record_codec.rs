@@ -10,6 +10,7 @@ use thalweg_protocol::{LeaderEpoch, TimestampMs};
 use uuid::Uuid;
 
 use super::classic::CommittedOffset;
+use super::consumer;
 use super::pending::LogOrder;
 use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
 use crate::coordinator::codec::{
@@ -44,6 +45,7 @@ pub(super) fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>), CodecErr
             put_string(&mut key, "group", group)?;
             Ok((key.freeze(), value.as_ref().map(encode_group).transpose()?))
         }
+        Record::Consumer(group, record) => consumer::codec::encode(group, record),
         Record::Other(version) => Err(CodecError::Version(*version)),
     }
 }
@@ -112,7 +114,10 @@ pub(super) fn decode(mut key: &[u8], value: Option<&[u8]>) -> Result<Record, Cod
             Ok(Record::Offset(of, value.map(decode_offset).transpose()?))
         }
         GROUP_KEY_VERSION => Ok(Record::Group(text(&mut key, "group")?, value.map(decode_group).transpose()?)),
-        other => Ok(Record::Other(other)),
+        other => Ok(match consumer::codec::decode(other, &mut key, value)? {
+            Some((group, record)) => Record::Consumer(group, record),
+            None => Record::Other(other),
+        }),
     }
 }
 

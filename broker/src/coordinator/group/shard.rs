@@ -1,17 +1,21 @@
 //! [`GroupShard`]: all groups of one partition of `__consumer_offsets`.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::ErrorCode;
 use super::caller::own;
 use super::classic::Group;
+use super::consumer::Cluster;
 use super::context::{Context, GroupConfig};
 use super::effect::Effect;
 use super::limits::STRING_LENGTH_MAX;
 use super::pending::{GroupsOfTransactions, LogOrder};
 use super::state::GroupState;
 use super::timers::{GroupTimer, TimerKey};
+use crate::metadata::ClusterImage;
 
 /// Whether the shard may answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +69,11 @@ impl GroupShard {
         self.cx.config = config;
     }
 
+    /// Takes a newer image of the cluster.
+    pub fn set_image(&mut self, image: Arc<ClusterImage>) {
+        self.cx.cluster = Cluster::new(image);
+    }
+
     /// Whether requests are answered with more than an error.
     #[must_use]
     pub fn is_serving(&self) -> bool {
@@ -90,6 +99,9 @@ impl GroupShard {
             let (group, cx) = self.group_and_context(&id);
             let Some(group) = group else { continue };
             match timer {
+                GroupTimer::Session(member) if group.modern.current().is_some() => self.fence_consumer(&id, &member),
+                GroupTimer::MemberJoin(member) | GroupTimer::MemberSync(member) => self.fence_consumer(&id, &member),
+                GroupTimer::Revocation(member) => self.on_revocation_timeout(&id, &member),
                 GroupTimer::Join => group.on_join_timeout(cx),
                 GroupTimer::Sync => group.on_sync_timeout(cx),
                 GroupTimer::Session(member) => group.on_session_timeout(&member, cx),
@@ -159,11 +171,12 @@ impl GroupShard {
         let id = group.id.clone();
         let Some(group) = self.groups.get_mut(&id) else { return };
         let (offsets, in_flight) = (std::mem::take(&mut group.offsets), std::mem::take(&mut group.offsets_in_flight));
-        let pending = std::mem::take(&mut group.pending);
+        let (pending, modern) = (std::mem::take(&mut group.pending), std::mem::take(&mut group.modern));
         self.forget_group(&id);
-        if !offsets.is_empty() || !in_flight.is_empty() || !pending.is_empty() {
+        if !offsets.is_empty() || !in_flight.is_empty() || !pending.is_empty() || !modern.is_none() {
             let group = self.create_group(&id);
             (group.offsets, group.offsets_in_flight, group.pending) = (offsets, in_flight, pending);
+            group.modern = modern;
         }
     }
 

@@ -45,6 +45,9 @@ impl GroupShard {
         }
         self.check_group_id(&request.group_id)?;
         self.check_serving()?;
+        if self.is_consumer(&request.group_id) {
+            return self.sync_consumer(request, caller);
+        }
         let (group, cx) = self.group_and_context(&request.group_id);
         let group = group.ok_or(ErrorCode::UnknownMemberId)?;
         group.check_sync(request)?;

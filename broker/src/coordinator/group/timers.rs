@@ -14,6 +14,12 @@ pub(super) enum GroupTimer {
     Sync,
     /// A member was not heard of for its session timeout.
     Session(StrBytes),
+    /// The time for a member of a consumer group to give up partitions is over.
+    Revocation(StrBytes),
+    /// The time for a member of the classic protocol in a consumer group to join again is over.
+    MemberJoin(StrBytes),
+    /// The time for such a member to ask for its assignment is over.
+    MemberSync(StrBytes),
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,10 +44,22 @@ impl Timers {
         debug_assert_eq!(self.queue.len(), self.deadlines.len());
     }
 
+    /// The same, but an earlier deadline of the same key stands.
+    pub(super) fn schedule_unless(&mut self, key: TimerKey, at: TimestampMs) {
+        if !self.deadlines.contains_key(&key) {
+            self.schedule(key, at);
+        }
+    }
+
     pub(super) fn cancel(&mut self, key: &TimerKey) {
         if let Some(at) = self.deadlines.swap_remove(key) {
             self.queue.remove(&(at, key.clone()));
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_set(&self, key: &TimerKey) -> bool {
+        self.deadlines.contains_key(key)
     }
 
     pub(super) fn next(&self) -> Option<TimestampMs> {

@@ -65,7 +65,7 @@ impl GroupShard {
         }
         let (group, cx) = self.group_and_context(&request.group_id);
         let group = group.ok_or(ErrorCode::UnknownMemberId)?;
-        group.check_commit_in_transaction(request)?;
+        group.check_commit_in_transaction(request, cx)?;
         group.commit_in_transaction(request, guard, caller, cx);
         Ok(())
     }
@@ -90,7 +90,10 @@ impl GroupShard {
 impl Group {
     /// `ClassicGroup.validateOffsetCommit` for transactions: who names no member may commit whoever else is in the group,
     /// and a rebalance is no obstacle.
-    fn check_commit_in_transaction(&self, request: &TxnOffsetCommitRequest) -> Result<(), ErrorCode> {
+    fn check_commit_in_transaction(&self, request: &TxnOffsetCommitRequest, cx: &Context) -> Result<(), ErrorCode> {
+        if let Some(consumer) = self.modern.current() {
+            return consumer.check_commit_in_transaction(request, &cx.cluster);
+        }
         if self.is(GroupState::Dead) {
             return Err(ErrorCode::CoordinatorNotAvailable);
         }

@@ -1,6 +1,7 @@
 //! A shard on the bench: carries commands out, keeps the log that a partition would be.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -20,32 +21,36 @@ use thalweg_protocol::records::{BatchHeader, Marker, control, stamp};
 use thalweg_protocol::{KafkaOffset, LeaderEpoch, ProducerEpoch, ProducerId, StrBytes, TimestampMs};
 use thalweg_storage::log::producers::EndRequest;
 
+use super::consumer::subscription_with;
 use super::print::Names;
 use super::script::Command;
 use crate::coordinator::group::{AppendToken, Caller, Effect, Errand, ErrorCode, GroupConfig, GroupShard, ReplyToken};
+use crate::metadata::ClusterImage;
 
 pub(super) struct Bench {
-    shard: GroupShard,
-    config: GroupConfig,
-    now: TimestampMs,
+    pub(super) shard: GroupShard,
+    pub(super) config: GroupConfig,
+    pub(super) now: TimestampMs,
     token_next: u64,
     /// Appends that were asked for and not yet reported.
     appends: VecDeque<(AppendToken, Bytes)>,
     /// What is durable.
     log: Vec<Bytes>,
     log_end: KafkaOffset,
-    names: Names,
+    pub(super) names: Names,
+    /// The cluster's topics and the settings of groups.
+    pub(super) image: ClusterImage,
     /// Appends are reported as done at once, unless a script holds them.
     held: bool,
     seed: u64,
 }
 
-fn string(text: &str) -> StrBytes {
+pub(super) fn string(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
 /// `a:b,c:d` as pairs.
-fn pairs(text: &str) -> Vec<(&str, &str)> {
+pub(super) fn pairs(text: &str) -> Vec<(&str, &str)> {
     text.split(',').filter(|part| !part.is_empty()).map(|part| part.split_once(':').unwrap_or((part, ""))).collect()
 }
 
@@ -74,6 +79,7 @@ impl Bench {
             log: Vec::new(),
             log_end: KafkaOffset::ZERO,
             names: Names::default(),
+            image: ClusterImage::default(),
             held: false,
             seed: 1,
         };
@@ -94,6 +100,10 @@ impl Bench {
                 self.act(effects, &mut out);
             }
             "list" => self.list(command, &mut out),
+            "topics" => self.topics(command),
+            "topic-gone" => self.topic_gone(command.text("topic", "t")),
+            "group-config" => self.group_config(command),
+            "consumer" => out += &self.describe_consumer(command.text("group", "g")),
             "describe" => {
                 let group = GroupId(string(command.text("group", "g")));
                 let described = self.shard.describe(&group, command.number("version", 6));
@@ -121,6 +131,8 @@ impl Bench {
         config.offsets_retention_check_interval_ms =
             command.number("check", config.offsets_retention_check_interval_ms);
         config.batch_size_max_bytes = command.number("batch", config.batch_size_max_bytes);
+        self.configure_consumer(command);
+        let config = &self.config;
         self.shard.set_config(config.clone());
     }
 
@@ -167,6 +179,7 @@ impl Bench {
         self.appends.clear();
         self.seed += 1;
         self.shard = GroupShard::new(self.config.clone(), self.seed);
+        self.shard.set_image(Arc::new(self.image.clone()));
         for batch in &self.log {
             self.shard.load(batch).unwrap();
         }
@@ -224,7 +237,7 @@ impl Bench {
         }
     }
 
-    fn caller(&mut self, command: &Command, version: i16) -> Caller {
+    pub(super) fn caller(&mut self, command: &Command, version: i16) -> Caller {
         let token = ReplyToken(self.token_next);
         self.token_next += 1;
         Caller {
@@ -235,7 +248,7 @@ impl Bench {
         }
     }
 
-    fn member(&self, command: &Command) -> StrBytes {
+    pub(super) fn member(&self, command: &Command) -> StrBytes {
         self.names.resolve(command.text("member", ""))
     }
 
@@ -290,6 +303,10 @@ impl Bench {
                 let caller = self.caller(command, 0);
                 self.shard.delete_offsets(&delete_offsets(command), &caller, now)
             }
+            "beat" => {
+                let (request, caller) = (self.beat(command), self.caller(command, 1));
+                self.shard.consumer_heartbeat(&request, &caller, now)
+            }
             "delete-groups" => {
                 let caller = self.caller(command, 2);
                 let groups: Vec<GroupId> =
@@ -302,7 +319,11 @@ impl Bench {
 
     fn join(&self, command: &Command) -> JoinGroupRequest {
         let protocol = |(name, topics): (&str, &str)| {
-            JoinGroupRequestProtocol::default().with_name(string(name)).with_metadata(subscription(topics))
+            let metadata = match command.get("owned") {
+                Some(owned) => subscription_with(topics, owned),
+                None => subscription(topics),
+            };
+            JoinGroupRequestProtocol::default().with_name(string(name)).with_metadata(metadata)
         };
         JoinGroupRequest::default()
             .with_group_id(GroupId(string(command.text("group", "g"))))
@@ -355,6 +376,7 @@ impl Bench {
         };
         let topic = OffsetCommitRequestTopic::default()
             .with_name(TopicName(string(command.text("topic", "t"))))
+            .with_topic_id(self.image.topic(command.text("topic", "t")).map(|topic| topic.id).unwrap_or_default())
             .with_partitions(pairs(command.text("offsets", "0:1")).into_iter().map(partition).collect());
         OffsetCommitRequest::default()
             .with_group_id(GroupId(string(command.text("group", "g"))))
@@ -395,7 +417,11 @@ fn fetch(command: &Command) -> OffsetFetchRequestGroup {
     let topics = command.get("topic").map(|topic| {
         vec![OffsetFetchRequestTopics::default().with_name(TopicName(string(topic))).with_partition_indexes(indexes)]
     });
-    OffsetFetchRequestGroup::default().with_group_id(GroupId(string(command.text("group", "g")))).with_topics(topics)
+    OffsetFetchRequestGroup::default()
+        .with_group_id(GroupId(string(command.text("group", "g"))))
+        .with_member_id(command.get("member").map(string))
+        .with_member_epoch(command.number("epoch", -1))
+        .with_topics(topics)
 }
 
 fn delete_offsets(command: &Command) -> OffsetDeleteRequest {

@@ -4,6 +4,7 @@
 //! the console consumer as static member `weir` of group `golden` (client id `reader`) read topic `rivers` of two
 //! partitions and committed twice; its session ended; then `kafka-consumer-groups --delete` removed the group.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use super::testdata;
 use crate::coordinator::group::classic::CommittedOffset;
+use crate::coordinator::group::consumer::ConsumerRecord;
 use crate::coordinator::group::pending::LogOrder;
 use crate::coordinator::group::record::{OffsetKey, Record};
 use crate::coordinator::group::{Caller, Effect, GroupConfig, GroupShard, ReplyToken, Response, batch, record_codec};
@@ -62,6 +64,46 @@ fn kafkas_batches_come_out_of_their_records_again() {
         let mut built = built.to_vec();
         stamp(&mut built, view.header.base_offset, view.header.leader_epoch);
         assert_eq!(Bytes::from(built), Bytes::copy_from_slice(view.bytes), "at {}", view.header.base_offset);
+    }
+}
+
+/// Segments of Apache Kafka 4.3.1 with consumer groups: one of two members; one whose member subscribes by an expression; one
+/// that a consumer joins while it is a classic group, and leaves again.
+#[test]
+fn records_of_kafkas_consumer_groups_come_out_of_what_was_read_again() {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in ["consumer_group_of_two.log", "consumer_group_with_pattern.log", "consumer_group_migrates.log"] {
+        let log = fs::read(testdata().join("kafka-4.3.1").join(name)).unwrap();
+        for view in views(&log) {
+            for record in view.records(1 << 20).unwrap().map(Result::unwrap) {
+                let (key, value) = (record.key.unwrap(), record.value);
+                let decoded = record_codec::decode(&key, value.as_deref());
+                let decoded = decoded.unwrap_or_else(|error| panic!("{name}: {error}: {key:?} {value:?}"));
+                let kind = match &decoded {
+                    Record::Offset(..) => "offset",
+                    Record::Group(..) => "classic group",
+                    Record::Consumer(_, ConsumerRecord::Current(_, Some(current))) => match current.state.number() {
+                        0 => "stable",
+                        1 => "unrevoked",
+                        2 => "unreleased",
+                        other => panic!("a member's state is {other}"),
+                    },
+                    Record::Consumer(..) => "consumer group",
+                    // The tombstone of what Kafka before 4.1 kept of topics.
+                    Record::Other(4) if value.is_none() => continue,
+                    // Share groups are in these partitions, too.
+                    Record::Other(10..=15) => continue,
+                    Record::Other(version) => panic!("a key of version {version}"),
+                };
+                *seen.entry(kind).or_default() += 1;
+                let (again_key, again) = record_codec::encode(&decoded).unwrap();
+                assert_eq!((&*again_key, again.as_deref()), (&*key, value.as_deref()), "{name}: {decoded:?}");
+            }
+        }
+        loaded(&views(&log));
+    }
+    for kind in ["offset", "classic group", "stable", "unrevoked", "unreleased", "consumer group"] {
+        assert!(seen.contains_key(kind), "no {kind} among {seen:?}");
     }
 }
 

@@ -4,8 +4,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod bench;
+mod consumer;
+mod consumer_print;
+mod consumer_walk;
 mod golden;
 mod limits;
+mod mixed_walk;
 mod print;
 mod walk;
 

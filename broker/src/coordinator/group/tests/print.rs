@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use thalweg_protocol::StrBytes;
 use thalweg_protocol::messages::describe_groups_response::DescribedGroup;
 use thalweg_protocol::records::{self, BatchHeader, ControlRecord, Marker};
+use uuid::Uuid;
 
 use crate::coordinator::group::record::{GroupRecord, Record};
 use crate::coordinator::group::{ErrorCode, Response, record_codec};
@@ -13,9 +14,10 @@ use crate::coordinator::group::{ErrorCode, Response, record_codec};
 pub(super) struct Names {
     members: HashMap<StrBytes, String>,
     ids: Vec<StrBytes>,
+    pub(super) topics: HashMap<Uuid, String>,
 }
 
-fn error(code: i16) -> &'static str {
+pub(super) fn error(code: i16) -> &'static str {
     ErrorCode::from_code(code).unwrap().name()
 }
 
@@ -49,8 +51,8 @@ impl Names {
         id.cloned().unwrap_or_else(|| StrBytes::from_string(name.to_owned()))
     }
 
-    fn name(&mut self, id: &StrBytes) -> String {
-        if id.len() < 37 {
+    pub(super) fn name(&mut self, id: &StrBytes) -> String {
+        if id.len() < 36 {
             return format!("{:?}", &**id);
         }
         let next = format!("M{}", self.ids.len() + 1);
@@ -138,6 +140,7 @@ impl Names {
                     .collect();
                 format!("delete-offsets {}{}", error(delete.error_code), partitions.concat())
             }
+            Response::ConsumerHeartbeat(beat) => self.beat(beat),
             Response::DeleteGroups(results) => {
                 let results: Vec<String> = results
                     .iter()
@@ -205,6 +208,7 @@ impl Names {
             }
             Record::Group(group, None) => format!("group {group} gone"),
             Record::Group(group, Some(value)) => format!("group {group} {}", self.group(value)),
+            Record::Consumer(group, record) => format!("{group} {}", self.consumer_record(record)),
             Record::Other(version) => format!("other {version}"),
         }
     }

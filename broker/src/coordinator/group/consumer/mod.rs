@@ -1,0 +1,46 @@
+//! Consumer groups of KIP-848: the coordinator assigns, members come to their assignments one by one.
+//!
+//! A group is what its records say ([`group::ConsumerGroup::replay`]). Each request works on a copy ([`draft::Draft`]): it is
+//! replayed into the copy record by record, then the copy takes the group's place and the records are written. What is not
+//! durable yet is kept apart from what is ([`modern`]), so that a write that fails is undone.
+//!
+//! Behaviour follows Kafka 4.3's `GroupMetadataManager`. Expressions are resolved at once, where Kafka does it on another
+//! thread: the group's epoch then grows once instead of twice.
+
+mod advance;
+mod assignor;
+mod check;
+mod classic;
+mod classic_join;
+pub(super) mod codec;
+mod config;
+mod describe;
+mod downgrade;
+mod draft;
+mod embedded;
+mod erase;
+mod group;
+mod hash;
+mod heartbeat;
+mod leave;
+mod member;
+mod modern;
+mod offsets;
+mod open;
+mod reconcile;
+mod record;
+mod refusal;
+mod regex;
+mod target;
+#[cfg(test)]
+mod tests;
+mod topics;
+mod upgrade;
+mod words;
+
+pub use assignor::Assignor;
+pub use config::{ConsumerConfig, MigrationPolicy};
+pub(super) use group::ConsumerGroup;
+pub(super) use modern::Modern;
+pub(super) use record::ConsumerRecord;
+pub(super) use topics::Cluster;
