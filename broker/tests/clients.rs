@@ -10,6 +10,8 @@ mod support;
 
 #[path = "clients/compaction.rs"]
 mod compaction;
+#[path = "clients/mixed.rs"]
+mod mixed;
 #[path = "clients/rust.rs"]
 mod rust;
 #[path = "clients/suite.rs"]
@@ -44,6 +46,9 @@ fn with_broker(body: impl FnOnce(&str, &str)) {
     let mut broker = Broker::start(
         Options::default()
             .property("group.initial.rebalance.delay.ms", 0)
+            // Members of consumer groups learn what changed with their heartbeats: every 5 s, unless told otherwise.
+            .property("group.consumer.min.heartbeat.interval.ms", 200)
+            .property("group.consumer.heartbeat.interval.ms", 200)
             // Some suites write records of long ago, which retention would take.
             .property("log.initial.task.delay.ms", 3_600_000)
             // A transaction that takes too long is waited for.
@@ -95,9 +100,16 @@ fn transaction_index() {
     transactions::run(&java_installed().join("libs"));
 }
 
+/// Needs a broker of its own, which is killed.
+#[test]
+fn mixed_group_whose_broker_is_killed() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    mixed::run();
+}
+
 #[test]
 fn java_client() {
-    external("java-client", 111, &[JAVA, MAVEN], || {
+    external("java-client", 128, &[JAVA, MAVEN], || {
         let dir = java_installed();
         let mut java = Command::new("java");
         java.args(["-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp"]);
@@ -167,7 +179,7 @@ fn python(suite: &'static str, program: &str, checks_min: usize) {
 
 #[test]
 fn confluent_kafka_python() {
-    python("confluent-kafka", "confluent.py", 20);
+    python("confluent-kafka", "confluent.py", 21);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct World {
     pub transactional_id: String,
     pub producer_id: i64,
     pub producer_epoch: i16,
+    /// Of the consumer protocol.
+    pub consumer_group: String,
 }
 
 /// Header and body as bytes.
@@ -93,6 +95,7 @@ pub fn body(key: ApiKey, version: i16, world: &World) -> Node {
         | ApiKey::LeaveGroup
         | ApiKey::SyncGroup
         | ApiKey::OffsetDelete => group(key, request, world),
+        ApiKey::ConsumerGroupHeartbeat => heartbeat(request, world),
         ApiKey::CreateTopics | ApiKey::DeleteTopics | ApiKey::CreatePartitions => topics(key, request, world),
         ApiKey::DescribeConfigs | ApiKey::AlterConfigs | ApiKey::IncrementalAlterConfigs => {
             configs(key, request, world)
@@ -175,6 +178,13 @@ fn group(key: ApiKey, request: Fields, world: &World) -> Fields {
         }
         _ => request.all(text(&world.idle_group)).all(one(vec![topic(), one(vec![i32(0)])])),
     }
+}
+
+/// Of a new member.
+fn heartbeat(request: Fields, world: &World) -> Fields {
+    let who = request.all(text(&world.consumer_group)).all(text("another")).all(i32(0)).all(NULL).all(NULL);
+    let topics = list(vec![text(&world.topic)]);
+    who.all(i32(10_000)).all(topics).from(1, NULL).all(text("range")).all(list(Vec::new()))
 }
 
 fn topics(key: ApiKey, request: Fields, world: &World) -> Fields {
@@ -264,6 +274,7 @@ fn asking(key: ApiKey, request: Fields, world: &World) -> Fields {
             request.all(i32(10_000)).all(update.from(1, i8(1)).one()).from(1, flag(true))
         }
         ApiKey::DescribeCluster => request.all(flag(true)).from(1, i8(1)).from(2, flag(false)),
+        ApiKey::ConsumerGroupDescribe => request.all(list(vec![text(&world.consumer_group)])).all(flag(true)),
         ApiKey::DescribeTopicPartitions => {
             let cursor = Node::Optional(Some(vec![text(&world.topic), i32(0)]));
             request.all(one(vec![text(&world.topic)])).all(i32(100)).all(cursor)

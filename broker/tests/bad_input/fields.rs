@@ -12,9 +12,9 @@ use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use thalweg_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use thalweg_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest, FindCoordinatorRequest, GroupId,
-    InitProducerIdRequest, JoinGroupRequest, OffsetCommitRequest, ProducerId, ResponseKind, SyncGroupRequest,
-    TopicName, TransactionalId,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ConsumerGroupHeartbeatRequest, CreateTopicsRequest,
+    FindCoordinatorRequest, GroupId, InitProducerIdRequest, JoinGroupRequest, OffsetCommitRequest, ProducerId,
+    ResponseKind, SyncGroupRequest, TopicName, TransactionalId,
 };
 
 use crate::every_api::{World, body, flexible, request};
@@ -115,6 +115,8 @@ pub fn world(client: &mut Client) -> World {
     commit(client, &idle_group, &topic);
     let transactional_id = fresh("transactional");
     let (producer_id, producer_epoch) = begin(client, &transactional_id, &topic, &idle_group);
+    let consumer_group = fresh("consumer");
+    beat(client, &consumer_group, &topic);
     World {
         topic: topic.to_string(),
         topic_id,
@@ -129,6 +131,7 @@ pub fn world(client: &mut Client) -> World {
         transactional_id: transactional_id.to_string(),
         producer_id,
         producer_epoch,
+        consumer_group: consumer_group.to_string(),
     }
 }
 
@@ -188,6 +191,17 @@ fn begin(client: &mut Client, id: &StrBytes, topic: &StrBytes, group: &StrBytes)
         .with_group_id(GroupId(group.clone()));
     assert_eq!(client.ask(3, &request).error_code, 0, "{id}");
     (producer.producer_id.0, producer.producer_epoch)
+}
+
+/// A consumer group of one member.
+fn beat(client: &mut Client, group: &StrBytes, topic: &StrBytes) {
+    let request = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(group.clone()))
+        .with_member_id(StrBytes::from_static_str("member"))
+        .with_rebalance_timeout_ms(10_000)
+        .with_subscribed_topic_names(Some(vec![TopicName(topic.clone())]))
+        .with_topic_partitions(Some(Vec::new()));
+    assert_eq!(client.ask(1, &request).error_code, 0, "{group}");
 }
 
 /// Offsets of a group without members.

@@ -209,6 +209,40 @@ def cooperative_group():
     member.close()
 
 
+def modern_group():
+    """The consumer protocol of KIP-848: one member, then two that share, then one again."""
+    created = topic("modern", 2)
+    for partition in range(2):
+        produce(created, numbered(5, partition))
+    settings = {"group": "modern", "group_protocol": "consumer"}
+    one, other = (Consumer(modern_config(settings)) for _ in range(2))
+    one.subscribe([created])
+    equal(10, len(take(one, 10)), "records of the only member")
+    one.commit(asynchronous=False)
+    other.subscribe([created])
+    until(lambda: shared(one, other, 1), "each has one partition")
+    other.close()
+    until(lambda: one.poll(0.1) or len(one.assignment()) == 2, "all of it again")
+    equal([5, 5], [p.offset for p in one.committed(one.assignment(), PATIENCE_S)], "committed")
+    one.close()
+
+
+def modern_config(settings):
+    return {
+        "bootstrap.servers": BOOTSTRAP,
+        "group.id": name(settings["group"]),
+        "group.protocol": settings["group_protocol"],
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+    }
+
+
+def shared(one, other, each):
+    one.poll(0.1)
+    other.poll(0.1)
+    return len(one.assignment()) == each and len(other.assignment()) == each
+
+
 def topics_admin():
     made = topic("admin", 1)
     fails_with(KafkaError.TOPIC_ALREADY_EXISTS, admin.create_topics([NewTopic(made, 1, 1)])[made])
@@ -259,6 +293,7 @@ check("seek-pause-resume", seek_pause_resume)
 check("read-committed", read_committed)
 check("group-one-member", group)
 check("group-cooperative", cooperative_group)
+check("group-consumer-protocol", modern_group)
 check("topics", topics_admin)
 check("configs", configs)
 check("delete-records", delete_records)

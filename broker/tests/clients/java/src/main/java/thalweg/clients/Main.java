@@ -10,6 +10,7 @@ public final class Main {
             new ProducerChecks(fixture, checks).run();
             new ConsumerChecks(fixture, checks).run();
             new GroupChecks(fixture, checks).run();
+            new ModernGroupChecks(fixture, checks).run();
             new TopicChecks(fixture, checks).run();
             new ConfigChecks(fixture, checks).run();
             new OffsetChecks(fixture, checks).run();
