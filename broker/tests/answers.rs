@@ -12,6 +12,8 @@ mod support;
 mod asker;
 #[path = "answers/configs.rs"]
 mod configs;
+#[path = "answers/consumer.rs"]
+mod consumer;
 #[path = "answers/groups.rs"]
 mod groups;
 #[path = "answers/markers.rs"]
@@ -59,6 +61,7 @@ fn edge_cases_are_answered_as_kafka_answers_them() {
     groups::ask(&mut asker);
     transactions::ask(&mut asker);
     markers::ask(&mut asker);
+    consumer::ask(&mut asker);
     let answers = asker.into_answers();
     if std::env::var_os("THALWEG_WRITE_ANSWERS").is_some() {
         std::fs::write(&path, &answers).unwrap();
