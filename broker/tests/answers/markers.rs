@@ -261,7 +261,13 @@ fn reading(asker: &mut Asker) {
     }
     end(asker, &producer, true);
     await_end(asker, &[0]);
-    let answer = asker.quietly(11, &fetch(asker, 0, 1)).map(|answer| outline(&answer));
+    // The producer is through once its marker is appended; what is stable moves when that is committed.
+    let all = fetch(asker, 0, 1);
+    patiently(asker, 11, &all, |answer| {
+        let partition = &answer.responses[0].partitions[0];
+        i16::from(partition.last_stable_offset != partition.high_watermark)
+    });
+    let answer = asker.quietly(11, &all).map(|answer| outline(&answer));
     asker.note("fetch once nothing is open", &answer);
 }
 
