@@ -21,7 +21,7 @@ const ELECTION_TICKS: usize = 10;
 const HEARTBEAT_TICKS: usize = 2;
 
 /// Share of the memory budget that keeps written records for readers.
-const CACHE_SHARE: usize = 4;
+const TAIL_CACHE_SHARE: usize = 4;
 
 fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
@@ -45,7 +45,8 @@ impl Config {
                 writes_in_flight_max: self.wal_writes_in_flight,
                 block_size_max_bytes: self.wal_block_bytes,
             },
-            cache_bytes: self.memory_bytes / CACHE_SHARE / cores.max(1),
+            tail_cache_bytes: self.memory_bytes / TAIL_CACHE_SHARE / cores.max(1),
+            read_cache_bytes: self.read_cache_bytes / cores.max(1),
             log_config: self.log_config_unattached(),
             flush_bytes: self.segment_flush_bytes,
             read_ahead_bytes: self.read_ahead_bytes,

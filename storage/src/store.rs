@@ -44,8 +44,10 @@ pub struct StoreConfig {
     pub log_dirs: Vec<PathBuf>,
     /// Its `dir` is `<core dir>/wal`; the checkpoint lies beside it.
     pub wal: WalConfig,
-    /// Memory for entries and pieces of segments that are kept only to serve readers.
-    pub cache_bytes: usize,
+    /// Memory for entries that segments have, kept behind the tail to serve readers.
+    pub tail_cache_bytes: usize,
+    /// Memory for pieces of segments that were read.
+    pub read_cache_bytes: usize,
     pub open_files_max: usize,
     /// What recovered logs obey until `PartitionLog::set_config`.
     pub log_config: LogConfig,
@@ -73,7 +75,8 @@ impl Default for StoreConfig {
             core: 0,
             log_dirs: Vec::new(),
             wal: WalConfig::new(PathBuf::new()),
-            cache_bytes: 192 << 20,
+            tail_cache_bytes: CoreLimits::default().tail_cache_bytes,
+            read_cache_bytes: CoreLimits::default().read_cache_bytes,
             open_files_max: CoreLimits::default().open_files_max,
             log_config: LogConfig::default(),
             flush_bytes: CoreLimits::default().flush_bytes,
@@ -89,14 +92,13 @@ impl Default for StoreConfig {
 }
 
 impl StoreConfig {
-    /// Two thirds of the cache are entries kept behind the tail, a third is read ahead.
     fn limits(&self) -> CoreLimits {
         self.limits.unwrap_or(CoreLimits {
             open_files_max: self.open_files_max,
             flush_bytes: self.flush_bytes,
             read_ahead_bytes: self.read_ahead_bytes,
-            tail_cache_bytes: self.cache_bytes / 3 * 2,
-            read_cache_bytes: self.cache_bytes / 3,
+            tail_cache_bytes: self.tail_cache_bytes,
+            read_cache_bytes: self.read_cache_bytes,
             ..CoreLimits::default()
         })
     }

@@ -9,6 +9,7 @@ use thalweg_protocol::NodeId;
 
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, Listener};
+use super::machine::Machine;
 use super::topic::TopicConfig;
 use super::transactions::TransactionSettings;
 
@@ -54,6 +55,7 @@ pub struct Config {
     pub cores: usize,
     pub cpu_pin: bool,
     pub memory_bytes: usize,
+    pub read_cache_bytes: usize,
     pub wal_file_bytes: u64,
     pub wal_files_max: usize,
     pub wal_writes_in_flight: usize,
@@ -117,17 +119,6 @@ pub struct Config {
     pub layers: BrokerLayers,
     /// What this machine said of itself at start.
     pub machine: Machine,
-}
-
-/// What the defaults depend on, read once at start.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Machine {
-    /// CPUs that the process may run on.
-    pub cpus: usize,
-    /// What other machines call this one.
-    pub host_name: String,
-    /// How many writes in flight its drives do best with, where that was measured.
-    pub wal_writes_in_flight: Option<usize>,
 }
 
 /// How many replicas a topic of the broker's own gets.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use thalweg_protocol::NodeId;
 
-use super::broker::{CleanerConfig, Config, GroupConsumerConfig, Machine, ReplicationFactor};
+use super::broker::{CleanerConfig, Config, GroupConsumerConfig, ReplicationFactor};
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, invalid};
+use super::machine::Machine;
 use super::topic::TopicConfig;
 use super::transactions::TransactionSettings;
 use super::value::{InvalidValue, Value};
@@ -36,6 +37,7 @@ impl Config {
             cores: from.cores(&machine)?,
             cpu_pin: from.boolean("thalweg.cpu.pin")?,
             memory_bytes: from.memory_bytes(&machine)?,
+            read_cache_bytes: from.read_cache_bytes(&machine)?,
             wal_file_bytes: from.blocks("thalweg.wal.file.bytes")?,
             wal_files_max: from.size("thalweg.wal.files.max")?,
             wal_writes_in_flight: from.wal_writes_in_flight(&machine)?,
@@ -109,6 +111,9 @@ impl Config {
 
 /// The memory budget where nobody sets one.
 const MEMORY_PER_CORE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Share of the memory that the process may use which keeps what was read, where nobody says how much.
+const READ_CACHE_SHARE: usize = 8;
 
 /// Writes in flight where nobody sets or measured them.
 const WAL_WRITES_IN_FLIGHT: usize = 4;
@@ -234,6 +239,13 @@ impl Reader<'_> {
         match self.value("thalweg.memory.bytes")? {
             Some(Value::Integer(bytes)) => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
             _ => Ok(self.cores(machine)?.saturating_mul(MEMORY_PER_CORE_BYTES)),
+        }
+    }
+
+    fn read_cache_bytes(&self, machine: &Machine) -> Built<usize> {
+        match self.value("thalweg.read.cache.bytes")? {
+            Some(Value::Integer(bytes)) => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            _ => Ok(machine.memory_bytes / READ_CACHE_SHARE),
         }
     }
 

@@ -107,6 +107,7 @@ fn broker_entry(key: &'static ConfigKey, config: &Config, wanted: Wanted<'_>) ->
         // Their defaults depend on the machine.
         "thalweg.cores" => Some(config.cores.to_string()),
         "thalweg.memory.bytes" => Some(config.memory_bytes.to_string()),
+        "thalweg.read.cache.bytes" => Some(config.read_cache_bytes.to_string()),
         name => config.layers.text(name).map(|text| canonical(key, text)),
     };
     let names: Vec<&'static str> = std::iter::once(key.name).chain(tables::broker_synonyms(key.name)).collect();

@@ -6,8 +6,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::broker::{Config, Machine};
+use super::broker::Config;
 use super::layers::{BrokerLayers, Overrides};
+use super::machine::Machine;
 use super::nearest::nearest;
 use super::properties::{self, Origin};
 use super::schema::{ConfigKey, Use};
@@ -90,7 +91,7 @@ impl Config {
             Some(path) => (path.display().to_string(), read(path)?),
             None => (String::new(), String::new()),
         };
-        Self::from_text(&file, &text, overrides, this_machine())
+        Self::from_text(&file, &text, overrides, Machine::this())
     }
 
     /// The same from text that has been read already; `file` is what errors call it.
@@ -150,15 +151,6 @@ fn read(path: &Path) -> Result<String, ConfigError> {
         return Err(ConfigError::TooLarge { file });
     }
     Ok(properties::decode(&bytes))
-}
-
-/// What this machine says of itself. A machine without a name is reached as `localhost`, if at all.
-fn this_machine() -> Machine {
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    let host_name = if name.is_empty() { "localhost".to_owned() } else { name.to_owned() };
-    Machine { cpus, host_name, wal_writes_in_flight: None }
 }
 
 fn settings_of_file(file: &str, text: &str) -> Result<Vec<Setting>, ConfigError> {

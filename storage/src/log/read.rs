@@ -147,7 +147,7 @@ async fn read_window(
     loop {
         match skip_to(segment, &bytes, position, wanted.from)? {
             Place::Found { at, size } if at + size <= bytes.len() => {
-                return window(segment, bytes.slice(at..), position + at as u64, wanted.group).map(Some);
+                return window(segment, bytes.slice(at..), position + at as u64, wanted).map(Some);
             }
             // The batch is larger than the window, or cut by its end.
             Place::Found { at, size } => {
@@ -193,19 +193,20 @@ fn skip_to(segment: &SegmentView, bytes: &[u8], position: u64, offset: KafkaOffs
     Ok(Place::Behind { at })
 }
 
-/// Notes which offsets the bytes hold whole.
-fn window(segment: &SegmentView, bytes: Bytes, position: u64, group: GroupId) -> Result<Window, StorageError> {
-    let (mut at, mut from, mut up_to) = (0, None, KafkaOffset::ZERO);
+/// Notes which offsets the bytes hold whole. They begin with the batch that contains the wanted offset or, where compaction
+/// left a gap, with the first behind it.
+fn window(segment: &SegmentView, bytes: Bytes, position: u64, wanted: Wanted) -> Result<Window, StorageError> {
+    let (mut at, mut from, mut up_to) = (0, wanted.from, wanted.from);
     while let Some(header) = segment.header(&bytes, at, position + at as u64)? {
         if at + header.size_bytes() > bytes.len() {
             break;
         }
-        from = from.or(Some(header.base_offset));
+        from = from.min(header.base_offset);
         up_to = header.next_offset();
         at += header.size_bytes();
     }
     let next_position = position + at as u64;
-    let from = from.unwrap_or(up_to);
+    let group = wanted.group;
     Ok(Window { group, segment: segment.base_offset, position, bytes: bytes.slice(..at), from, up_to, next_position })
 }
 

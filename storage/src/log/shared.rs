@@ -22,7 +22,7 @@ pub struct CoreLimits {
     pub flush_bytes: usize,
     /// Entries kept in memory although segments hold them.
     pub tail_cache_bytes: usize,
-    /// Pieces of segments read ahead.
+    /// Pieces of segments that were read.
     pub read_cache_bytes: usize,
     /// Indexes of segments that were searched lately.
     pub index_cache_bytes: usize,

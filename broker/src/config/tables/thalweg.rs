@@ -32,6 +32,8 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "What `thalweg-bench probe` wrote about the drive below the data directories. Not given: `thalweg-probe.json` in each of them, where there is one. A file that is bad or of another drive is named in the log and not used."
     "thalweg.segment.flush.bytes": Int = Is("1048576"), Between(4_096, 67_108_864), Medium, ReadOnly, Used;
         "Bytes of a partition that gather in memory, behind the write-ahead log, before they are written to its segment."
+    "thalweg.read.cache.bytes": Long = Unset, AtLeast(0), High, ReadOnly, Used;
+        "Bytes of segments that all cores together keep after consumers that are behind have read them, beside `thalweg.memory.bytes`. Reads are direct: the host's page cache keeps nothing. Not given: an eighth of the memory that the process may use."
     "thalweg.read.ahead.bytes": Int = Is("1048576"), Between(4_096, 16_777_216), Medium, ReadOnly, Used;
         "Bytes read from a segment at once for a consumer that is behind."
     "thalweg.request.receive.max.ms": Long = Is("30000"), Between(1, 86_400_000), Medium, ReadOnly, Used;

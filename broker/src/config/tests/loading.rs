@@ -66,6 +66,7 @@ fn nothing_at_all_suits_machines_of_any_size() {
         let machine = Machine { cpus, ..machine() };
         let config = Config::from_text("", "", &[], machine).unwrap().config;
         assert_eq!((config.cores, config.memory_bytes >> 20), (cpus, cpus * 256));
+        assert_eq!(config.read_cache_bytes, 4 << 30, "an eighth of the machine's");
         assert!(config.request_memory_bytes_per_core(cpus) >= 64 << 20);
         assert!(config.unwritten_bytes_max_per_core() >= config.wal_block_bytes);
     }

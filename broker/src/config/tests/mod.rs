@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::{BrokerLayers, Config, ConfigError, Loaded, Machine, Overrides};
 
 fn machine() -> Machine {
-    Machine { cpus: 4, host_name: "tide.example".to_owned(), wal_writes_in_flight: None }
+    Machine { cpus: 4, memory_bytes: 32 << 30, host_name: "tide.example".to_owned(), wal_writes_in_flight: None }
 }
 
 /// Reads `text` as `server.properties`.
