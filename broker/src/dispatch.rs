@@ -131,6 +131,13 @@ pub static APIS: &[Api] = &[
     api!(ConsumerGroupHeartbeat, 0..=1, handlers::k68_consumer_group_heartbeat::handle),
     api!(ConsumerGroupDescribe, 0..=1, handlers::k69_consumer_group_describe::handle),
     api!(DescribeTopicPartitions, 0..=0, handlers::k75_describe_topic_partitions::handle),
+    api!(ShareGroupHeartbeat, 1..=1, handlers::k76_share_group_heartbeat::handle),
+    api!(ShareGroupDescribe, 1..=1, handlers::k77_share_group_describe::handle),
+    raw_api!(ShareFetch, 1..=1, handlers::k78_share_fetch::start),
+    api!(ShareAcknowledge, 1..=1, handlers::k79_share_acknowledge::handle),
+    api!(DescribeShareGroupOffsets, 0..=0, handlers::k90_describe_share_group_offsets::handle),
+    api!(AlterShareGroupOffsets, 0..=0, handlers::k91_alter_share_group_offsets::handle),
+    api!(DeleteShareGroupOffsets, 0..=0, handlers::k92_delete_share_group_offsets::handle),
 ];
 
 /// The API with this key, if it is served.

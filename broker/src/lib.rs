@@ -16,3 +16,4 @@ pub mod preflight;
 pub mod probe;
 pub mod reactor;
 pub mod settings;
+pub mod share;

@@ -46,6 +46,15 @@ pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(500);
 /// Bytes that a Fetch may carry beyond its own limits in total: Kafka's `fetch.max.bytes` of a broker.
 pub const FETCH_SIZE_MAX_BYTES: i32 = 55 * 1024 * 1024;
 
+/// Share-partitions that one core keeps in memory.
+pub const SHARE_PARTITIONS_PER_CORE_MAX: usize = 100_000;
+
+/// Partitions of one share session.
+pub const SHARE_SESSION_PARTITIONS_MAX: usize = 20_000;
+
+/// Records that one ShareFetch is given at most, whatever it asks for.
+pub const SHARE_FETCH_RECORDS_MAX: i64 = 100_000;
+
 /// Memory that a pattern of a client may take once compiled.
 pub const PATTERN_SIZE_MAX_BYTES: usize = 1024 * 1024;
 

@@ -10,6 +10,7 @@ use thalweg_protocol::NodeId;
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, Listener};
 use super::machine::Machine;
+use super::share::ShareSettings;
 use super::topic::TopicConfig;
 use super::transactions::TransactionSettings;
 
@@ -100,6 +101,7 @@ pub struct Config {
     pub add_partitions_retry_backoff_max: Duration,
 
     pub transactions: TransactionSettings,
+    pub share: ShareSettings,
 
     pub offsets_topic_num_partitions: usize,
     pub offsets_topic_replication_factor: ReplicationFactor,

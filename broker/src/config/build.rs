@@ -12,6 +12,7 @@ use super::broker::{CleanerConfig, Config, GroupConsumerConfig, ReplicationFacto
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, invalid};
 use super::machine::Machine;
+use super::share::ShareSettings;
 use super::topic::TopicConfig;
 use super::transactions::TransactionSettings;
 use super::value::{InvalidValue, Value};
@@ -76,6 +77,7 @@ impl Config {
             add_partitions_retry_backoff: from.millis("add.partitions.to.txn.retry.backoff.ms")?,
             add_partitions_retry_backoff_max: from.millis("add.partitions.to.txn.retry.backoff.max.ms")?,
             transactions: from.transactions()?,
+            share: from.share()?,
             offsets_topic_num_partitions: from.size("offsets.topic.num.partitions")?,
             offsets_topic_replication_factor: from.replication_factor("offsets.topic.replication.factor")?,
             offsets_topic_segment_bytes: from.blocks("offsets.topic.segment.bytes")?,
@@ -174,6 +176,25 @@ impl Reader<'_> {
     /// What a coordinator's topic wants, and whether somebody said so.
     fn replication_factor(&self, name: &str) -> Built<ReplicationFactor> {
         Ok(ReplicationFactor { wanted: self.factor(name)?, explicit: self.layers.is_set(name) })
+    }
+
+    fn share(&self) -> Built<ShareSettings> {
+        Ok(ShareSettings {
+            session_timeout_ms: self.int("group.share.session.timeout.ms")?,
+            heartbeat_interval_ms: self.int("group.share.heartbeat.interval.ms")?,
+            assignment_interval_ms: self.int("group.share.assignment.interval.ms")?,
+            max_size: self.size("group.share.max.size")?,
+            delivery_count_limit: self.int("group.share.delivery.count.limit")?,
+            record_lock_duration_ms: self.int("group.share.record.lock.duration.ms")?,
+            max_record_locks: self.int("group.share.partition.max.record.locks")?,
+            max_share_sessions: self.size("group.share.max.share.sessions")?,
+            updates_per_snapshot: u32::try_from(self.int("share.coordinator.snapshot.update.records.per.snapshot")?)
+                .unwrap_or(0),
+            topic_num_partitions: self.size("share.coordinator.state.topic.num.partitions")?,
+            topic_replication_factor: self.replication_factor("share.coordinator.state.topic.replication.factor")?,
+            topic_segment_bytes: self.blocks("share.coordinator.state.topic.segment.bytes")?,
+            topic_min_isr: self.integer("share.coordinator.state.topic.min.isr")?,
+        })
     }
 
     fn transactions(&self) -> Built<TransactionSettings> {

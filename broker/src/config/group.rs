@@ -4,6 +4,7 @@
 use super::alter::{self, AlterError, Alteration, Change, Of};
 use super::layers::{BrokerLayers, Overrides};
 use super::tables;
+use crate::share::reset::ShareReset;
 
 /// IncrementalAlterConfigs of a group whose own settings are `current`.
 pub fn alter_group(
@@ -33,6 +34,7 @@ fn check(overrides: &Overrides, layers: &BrokerLayers) -> Result<(), AlterError>
         };
         key.parse(text).map_err(|invalid| AlterError::config(invalid.to_string()))?;
         check_bounds(name, text, layers)?;
+        check_reset(name, text)?;
     }
     for kind in ["consumer", "share", "streams"] {
         let of = |rest: &str| number(&format!("{kind}.{rest}"), overrides, layers);
@@ -42,6 +44,15 @@ fn check(overrides: &Overrides, layers: &BrokerLayers) -> Result<(), AlterError>
         }
     }
     Ok(())
+}
+
+/// What Kafka's `ShareGroupAutoOffsetResetStrategy` reads.
+fn check_reset(name: &str, text: &str) -> Result<(), AlterError> {
+    if name != "share.auto.offset.reset" || ShareReset::parse(text).is_some() {
+        return Ok(());
+    }
+    let expected = "must be earliest, latest or by_duration:PnDTnHnMn.nS";
+    Err(AlterError::config(format!("Invalid value {text} for configuration {name}: {expected}")))
 }
 
 /// The broker says how far a group may go.

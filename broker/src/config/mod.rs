@@ -20,6 +20,7 @@ pub mod properties;
 pub mod reference;
 mod relations;
 pub mod schema;
+pub mod share;
 pub mod tables;
 pub mod topic;
 pub mod transactions;

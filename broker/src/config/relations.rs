@@ -6,7 +6,8 @@ use super::value::InvalidValue;
 
 /// The first relation that does not hold, named by the key that should change.
 pub(super) fn check(config: &Config) -> Result<(), InvalidValue> {
-    let checks = [listeners_differ, groups, consumer_groups, connections, roles, one_node, memory, retention];
+    let checks =
+        [listeners_differ, groups, consumer_groups, share_groups, connections, roles, one_node, memory, retention];
     checks.iter().try_for_each(|check| check(config))
 }
 
@@ -49,20 +50,37 @@ fn consumer_groups(config: &Config) -> Result<(), InvalidValue> {
         let expected = "must be uniform, range or both: Java classes cannot be loaded".to_owned();
         return Err(invalid("group.consumer.assignors", &assignors.join(","), expected));
     }
+    within_bounds(config, "consumer", &["session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms"])
+}
+
+fn share_groups(config: &Config) -> Result<(), InvalidValue> {
+    let rests = [
+        "session.timeout.ms",
+        "heartbeat.interval.ms",
+        "assignment.interval.ms",
+        "record.lock.duration.ms",
+        "delivery.count.limit",
+        "partition.max.record.locks",
+    ];
+    within_bounds(config, "share", &rests)
+}
+
+/// What groups have by default lies within what they may set, and a session is longer than the time between heartbeats.
+fn within_bounds(config: &Config, kind: &str, rests: &[&str]) -> Result<(), InvalidValue> {
     let number = |name: &str| text(config, name).trim().parse::<i64>().unwrap_or(0);
-    for rest in ["session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms"] {
-        let name = format!("group.consumer.{rest}");
-        let (min, max) = (format!("group.consumer.min.{rest}"), format!("group.consumer.max.{rest}"));
+    for rest in rests {
+        let name = format!("group.{kind}.{rest}");
+        let (min, max) = (format!("group.{kind}.min.{rest}"), format!("group.{kind}.max.{rest}"));
         let value = number(&name);
         if value < number(&min) || value > number(&max) {
             let expected = format!("must be between {min} ({}) and {max} ({})", number(&min), number(&max));
             return Err(invalid(&name, &value.to_string(), expected));
         }
     }
-    let (session, heartbeat) = (config.group_consumer.session_timeout_ms, config.group_consumer.heartbeat_interval_ms);
-    if session <= heartbeat {
-        let expected = format!("must be more than group.consumer.heartbeat.interval.ms, which is {heartbeat}");
-        return Err(invalid("group.consumer.session.timeout.ms", &session.to_string(), expected));
+    let (name, heartbeat) = (format!("group.{kind}.session.timeout.ms"), format!("group.{kind}.heartbeat.interval.ms"));
+    if number(&name) <= number(&heartbeat) {
+        let expected = format!("must be more than {heartbeat}, which is {}", number(&heartbeat));
+        return Err(invalid(&name, &number(&name).to_string(), expected));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod partition;
 #[cfg(test)]
 mod script;
 mod shard;
+pub mod share;
 pub mod transaction;
 
 pub use effect::{AppendToken, Effect, ReplyToken};

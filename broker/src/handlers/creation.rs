@@ -145,6 +145,10 @@ pub fn by_default(core: &Core, image: &ClusterImage, name: &str) -> Result<NewTo
             let settings = &config.transactions;
             (settings.topic_num_partitions, settings.topic_replication_factor.among(brokers), settings.topic_configs())
         }
+        super::share::STATE_TOPIC => {
+            let settings = &config.share;
+            (settings.topic_num_partitions, settings.topic_replication_factor.among(brokers), settings.topic_configs())
+        }
         _ => (config.num_partitions, usize::from(config.default_replication_factor), BTreeMap::new()),
     };
     let assignments = assign(image, 0, partitions, factor)?;

@@ -69,6 +69,14 @@ impl FetchMemory {
             }
             return None;
         }
+        self.hold_bytes(bytes)
+    }
+
+    /// Counts an answer that is on its way in any case.
+    pub fn hold_bytes(&self, bytes: usize) -> Option<Held> {
+        if bytes == 0 {
+            return None;
+        }
         self.held.fetch_add(bytes, Ordering::Relaxed);
         Some(Held { count: Arc::clone(&self.held), bytes })
     }

@@ -55,12 +55,17 @@ pub struct Read {
 }
 
 /// A wait that somebody else can end.
+#[derive(Default)]
 pub struct Watch {
     pub signal: Rc<Signal>,
     called_off: Cell<bool>,
 }
 
 impl Watch {
+    pub fn is_called_off(&self) -> bool {
+        self.called_off.get()
+    }
+
     pub fn call_off(&self) {
         self.called_off.set(true);
         self.signal.raise();
@@ -71,7 +76,7 @@ impl Watch {
 /// read: calling it off may follow at once.
 pub fn execute(core: Rc<Core>, order: Order) -> impl Future<Output = Vec<Read>> {
     let may_wait = order.size_min_bytes > 0 && Instant::now() < order.deadline;
-    let watch = may_wait.then(|| Rc::new(Watch { signal: Rc::default(), called_off: Cell::new(false) }));
+    let watch = may_wait.then(Rc::<Watch>::default);
     if let Some(watch) = &watch {
         core.watches.borrow_mut().insert(order.watch, Rc::clone(watch));
     }
@@ -97,7 +102,7 @@ async fn wait_and_read(core: &Rc<Core>, order: &Order, watch: &Watch) -> Vec<Rea
         if bytes >= order.size_min_bytes
             || settled
             || left.is_zero()
-            || watch.called_off.get()
+            || watch.is_called_off()
             || core.shared.is_stopping()
         {
             return reads;

@@ -1,8 +1,7 @@
 //! FindCoordinator: v0-6
 //!
-//! Behaviour: the coordinator of a group or of a transactional id is the leader of its partition of `__consumer_offsets` or
-//! `__transaction_state`, which is created when somebody first asks. Share groups are not served yet:
-//! COORDINATOR_NOT_AVAILABLE.
+//! Behaviour: the coordinator of a group, of a transactional id or of a share-partition is the leader of its partition of
+//! `__consumer_offsets`, `__transaction_state` or `__share_group_state`, which is created when somebody first asks.
 //!
 //! Version notes:
 //! - v4 several keys at once (KIP-699)
@@ -15,7 +14,7 @@ use thalweg_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinat
 
 use super::groups::OFFSETS_TOPIC;
 use super::transactions::STATE_TOPIC;
-use super::{coordinators, topics};
+use super::{coordinators, share, topics};
 use crate::dispatch::Context;
 
 /// Types of keys.
@@ -23,12 +22,17 @@ const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
 
+/// Characters of a topic's id as Kafka writes it.
+const TOPIC_ID_LENGTH: usize = 22;
+
 pub async fn handle(context: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let keys = if context.version >= 4 { request.coordinator_keys.clone() } else { vec![request.key.clone()] };
     let refused = match request.key_type {
         GROUP => coordinators::ensure_topic(&context, OFFSETS_TOPIC).await.err(),
         TRANSACTION => coordinators::ensure_topic(&context, STATE_TOPIC).await.err(),
-        SHARE => Some(ErrorCode::CoordinatorNotAvailable),
+        // Each key names a group, a topic's id and a partition.
+        SHARE if !keys.iter().all(|key| is_share_key(key)) => Some(ErrorCode::InvalidRequest),
+        SHARE => coordinators::ensure_topic(&context, share::STATE_TOPIC).await.err(),
         _ => Some(ErrorCode::InvalidRequest),
     };
     let coordinators: Vec<Coordinator> = keys.into_iter().map(|key| find(&context, key, refused)).collect();
@@ -42,6 +46,17 @@ pub async fn handle(context: Context, request: FindCoordinatorRequest) -> FindCo
         .with_node_id(only.node_id)
         .with_host(only.host)
         .with_port(only.port)
+}
+
+/// Kafka's `SharePartitionKey.validate`: a group's id may itself have colons.
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let partition = parts.next().is_some_and(|index| index.parse::<i32>().is_ok_and(|index| index >= 0));
+    let topic = parts.next().is_some_and(|id| {
+        id.len() == TOPIC_ID_LENGTH
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    });
+    partition && topic && parts.next().is_some_and(|group| !group.trim().is_empty())
 }
 
 fn find(context: &Context, key: StrBytes, refused: Option<ErrorCode>) -> Coordinator {

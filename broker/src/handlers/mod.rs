@@ -9,6 +9,9 @@ pub mod fetch_read;
 pub mod fetch_session;
 pub mod groups;
 pub mod produce_transactional;
+pub mod share;
+pub mod share_fetch;
+pub mod share_session;
 pub mod split;
 pub mod topics;
 pub mod transactions;
@@ -54,8 +57,15 @@ pub mod k66_list_transactions;
 pub mod k68_consumer_group_heartbeat;
 pub mod k69_consumer_group_describe;
 pub mod k75_describe_topic_partitions;
+pub mod k76_share_group_heartbeat;
+pub mod k77_share_group_describe;
+pub mod k78_share_fetch;
+pub mod k79_share_acknowledge;
+pub mod k90_describe_share_group_offsets;
+pub mod k91_alter_share_group_offsets;
+pub mod k92_delete_share_group_offsets;
 
 /// Whether a topic is the broker's own, as Kafka's `Topic.INTERNAL_TOPICS`.
 pub fn internal(name: &str) -> bool {
-    matches!(name, groups::OFFSETS_TOPIC | transactions::STATE_TOPIC | "__share_group_state")
+    matches!(name, groups::OFFSETS_TOPIC | transactions::STATE_TOPIC | share::STATE_TOPIC)
 }

@@ -1,10 +1,12 @@
 //! The features of Kafka 4.3 and their levels (KIP-584, KIP-1022).
 //!
-//! Only `transaction.version` changes what this broker does. The others say what a client may expect of a Kafka of this
+//! Only `transaction.version` and `share.version` change what this broker does. The others say what a client may expect of a Kafka of this
 //! version; the APIs that are served are what ApiVersions lists.
 
 /// What a client of transactions V2 looks for.
 pub const TRANSACTION_VERSION: &str = "transaction.version";
+/// Whether share groups are served.
+pub const SHARE_VERSION: &str = "share.version";
 pub const METADATA_VERSION: &str = "metadata.version";
 pub const KRAFT_VERSION: &str = "kraft.version";
 
@@ -37,7 +39,7 @@ pub static SUPPORTED: &[Feature] = &[
     feature(KRAFT_VERSION, 0, 1),
     // 3.3-IV3 to 4.3-IV0.
     feature(METADATA_VERSION, 7, 30),
-    feature("share.version", 0, 1),
+    feature(SHARE_VERSION, 0, 1),
     feature("streams.version", 0, 1),
     feature(TRANSACTION_VERSION, 0, 2),
 ];

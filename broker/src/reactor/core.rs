@@ -21,13 +21,16 @@ use crate::config::Config;
 use crate::controller::Controller;
 use crate::coordinator::Coordinators;
 use crate::coordinator::group::GroupShard;
+use crate::coordinator::share::ShareStateShard;
 use crate::coordinator::transaction::TransactionShard;
 use crate::handlers::fetch_memory::FetchMemory;
 use crate::handlers::fetch_read::Watch;
 use crate::handlers::fetch_session::FetchSessions;
+use crate::handlers::share_session::ShareSessions;
 use crate::metadata::ClusterImage;
 use crate::net::Connections;
 use crate::partition::{Partition, PartitionRef};
+use crate::share::hosted::SharePartitions;
 
 /// Index of a reactor, from 0. Core 0 also hosts the controller's group and accepts connections.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -75,6 +78,12 @@ pub struct Core {
     pub groups: Coordinators<GroupShard>,
     /// Those of the transactional ids whose partition this core owns.
     pub transactions: Coordinators<TransactionShard>,
+    /// Those that keep what share groups have done with the partitions whose names fall to partitions of this core.
+    pub share_states: Coordinators<ShareStateShard>,
+    /// Share groups' views of the partitions of this core.
+    pub shares: SharePartitions,
+    /// Share sessions whose members fall to this core.
+    pub share_sessions: RefCell<ShareSessions>,
     /// Group 0's state machine; on [`CoreId::FIRST`] only.
     pub controller: Option<Controller>,
     /// Bytes of requests that were read and are not answered yet.

@@ -9,7 +9,10 @@ use thalweg_storage::types::GroupId;
 use super::core::Core;
 use super::shards::Kind;
 use crate::config::broker::GroupConsumerConfig;
-use crate::coordinator::group::{Assignor, ConsumerConfig, Errand, GroupConfig, GroupShard, MigrationPolicy};
+use crate::config::share::ShareSettings;
+use crate::coordinator::group::{
+    Assignor, ConsumerConfig, Errand, GroupConfig, GroupShard, MigrationPolicy, ShareConfig,
+};
 use crate::coordinator::{Coordinators, Hosted};
 use crate::handlers::groups::OFFSETS_TOPIC;
 use crate::metadata::ClusterImage;
@@ -80,8 +83,18 @@ impl Core {
             offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
             batch_size_max_bytes: self.batch_size_max_bytes(group),
             consumer: consumer_config(&self.config().group_consumer),
+            share: share_config(&config.share),
             ..GroupConfig::default()
         }
+    }
+}
+
+fn share_config(config: &ShareSettings) -> ShareConfig {
+    ShareConfig {
+        session_timeout_ms: config.session_timeout_ms,
+        heartbeat_interval_ms: config.heartbeat_interval_ms,
+        assignment_interval_ms: config.assignment_interval_ms,
+        group_size_max: config.max_size,
     }
 }
 

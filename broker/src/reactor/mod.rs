@@ -13,6 +13,7 @@ mod reconcile;
 mod replay;
 mod room;
 mod shards;
+mod share;
 mod shared;
 mod signal;
 mod start;
@@ -25,12 +26,13 @@ pub use self::core::{Core, CoreId, IdBlock, LogSize};
 pub use self::markers::TxnMarker;
 pub use self::mesh::Stopping;
 pub use self::shards::Kind;
+pub use self::share::ShareGroupSettings;
 pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;
 #[doc(hidden)]
 pub use self::start::start_with;
 pub use self::start::{Node, rehome, start};
-pub use thalweg_reactor::{sleep, within};
+pub use thalweg_reactor::{sleep, within, yield_now};
 
 /// Ends the process at once: going on could lose or corrupt what was acknowledged. What is durable stays so.
 pub fn fatal(why: &str) -> ! {

@@ -188,6 +188,7 @@ impl Core {
 
     fn drop_topic(self: &Rc<Self>, topic: &Arc<Topic>) {
         self.forget_offsets(&topic.name);
+        self.forget_share_state(topic.id);
         for (topic, index) in self.mine(topic, 0) {
             if let Some(info) = topic.partition(index) {
                 self.drop_group(info.group);

@@ -12,6 +12,7 @@ use thalweg_storage::types::GroupId;
 
 use super::core::Core;
 use crate::coordinator::group::GroupShard;
+use crate::coordinator::share::ShareStateShard;
 use crate::coordinator::transaction::TransactionShard;
 use crate::coordinator::{Coordinators, Effect, Effects, Hosted, PendingAppend, ReplyToken, Shard};
 
@@ -123,6 +124,7 @@ impl Core {
         self.tick_all::<GroupShard>();
         self.stock_producer_ids();
         self.tick_all::<TransactionShard>();
+        self.tick_shares();
     }
 
     fn tick_all<S: Kind>(self: &Rc<Self>) {
@@ -144,6 +146,8 @@ impl Core {
     pub(super) fn drop_shards(self: &Rc<Self>, group: GroupId) {
         self.drop_shard::<GroupShard>(group);
         self.drop_shard::<TransactionShard>(group);
+        self.drop_shard::<ShareStateShard>(group);
+        self.drop_shares(group);
     }
 
     fn drop_shard<S: Kind>(self: &Rc<Self>, group: GroupId) {
@@ -158,6 +162,7 @@ impl Core {
     pub(super) fn reconfigure_shards(&self, group: GroupId) {
         self.reconfigure_shard::<GroupShard>(group);
         self.reconfigure_shard::<TransactionShard>(group);
+        self.reconfigure_shard::<ShareStateShard>(group);
     }
 
     fn reconfigure_shard<S: Kind>(&self, group: GroupId) {

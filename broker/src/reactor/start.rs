@@ -119,6 +119,11 @@ fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core 
         )),
         groups: crate::coordinator::Coordinators::default(),
         transactions: crate::coordinator::Coordinators::default(),
+        share_states: crate::coordinator::Coordinators::default(),
+        shares: crate::share::hosted::SharePartitions::default(),
+        share_sessions: RefCell::new(crate::handlers::share_session::ShareSessions::new(
+            config.share.max_share_sessions.div_ceil(shared.cores),
+        )),
         controller: (id == CoreId::FIRST).then(Controller::default),
         request_memory: Budget::new(config.request_memory_bytes_per_core(shared.cores) / 2),
         fetch_memory: crate::handlers::fetch_memory::FetchMemory::new(config.fetch_memory_bytes_per_core(shared.cores)),

@@ -21,25 +21,25 @@ pub const GROUP_KEYS: &[ConfigKey] = keys! {
         "Least time between two target assignments."
     "consumer.assignor.offload.enable": Boolean = Is("true"), Any, Medium, ClusterWide, NoEffect(reasons::OFFLOAD);
         "Compute assignments on another thread."
-    "share.session.timeout.ms": Int = Is("45000"), AtLeast(1), Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.session.timeout.ms": Int = Is("45000"), AtLeast(1), Medium, ClusterWide, Used;
         "Silence after which a member is taken out of the share group."
-    "share.heartbeat.interval.ms": Int = Is("5000"), AtLeast(1), Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.heartbeat.interval.ms": Int = Is("5000"), AtLeast(1), Medium, ClusterWide, Used;
         "Time between heartbeats that members are told to keep."
-    "share.assignment.interval.ms": Int = Is("1000"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.assignment.interval.ms": Int = Is("1000"), AtLeast(0), Medium, ClusterWide, Used;
         "Least time between two target assignments."
     "share.assignor.offload.enable": Boolean = Is("true"), Any, Medium, ClusterWide, NoEffect(reasons::OFFLOAD);
         "Compute assignments on another thread."
-    "share.record.lock.duration.ms": Int = Is("30000"), AtLeast(1_000), Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.record.lock.duration.ms": Int = Is("30000"), AtLeast(1_000), Medium, ClusterWide, Used;
         "How long a record is reserved for the member that it was delivered to."
-    "share.delivery.count.limit": Int = Is("5"), AtLeast(2), Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.delivery.count.limit": Int = Is("5"), AtLeast(2), Medium, ClusterWide, Used;
         "Times that a record is delivered before it is given up."
-    "share.partition.max.record.locks": Int = Is("2000"), AtLeast(100), Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.partition.max.record.locks": Int = Is("2000"), AtLeast(100), Medium, ClusterWide, Used;
         "Records of one partition that may be out for delivery at once."
-    "share.auto.offset.reset": String = Is("latest"), Any, Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.auto.offset.reset": String = Is("latest"), Any, Medium, ClusterWide, Used;
         "Where a share group begins: `earliest`, `latest`, or `by_duration:` and an ISO 8601 duration."
-    "share.isolation.level": String = Is("read_uncommitted"), OneOf(&["read_committed", "read_uncommitted"]), Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.isolation.level": String = Is("read_uncommitted"), OneOf(&["read_committed", "read_uncommitted"]), Medium, ClusterWide, Used;
         "Whether records of transactions that are not committed are delivered."
-    "share.renew.acknowledge.enable": Boolean = Is("true"), Any, Medium, ClusterWide, NoEffect(reasons::SHARE);
+    "share.renew.acknowledge.enable": Boolean = Is("true"), Any, Medium, ClusterWide, NoEffect(reasons::SHARE_RENEW);
         "Whether members may renew their hold on a record."
     "streams.session.timeout.ms": Int = Is("45000"), AtLeast(1), Medium, ClusterWide, NoEffect(reasons::STREAMS);
         "Silence after which a member is taken out of the streams group."

@@ -92,8 +92,6 @@ fn kafkas_own_file_is_taken_and_what_means_nothing_is_named_once() {
         (11, "socket.send.buffer.bytes"),
         (12, "socket.receive.buffer.bytes"),
         (16, "num.recovery.threads.per.data.dir"),
-        (18, "share.coordinator.state.topic.replication.factor"),
-        (19, "share.coordinator.state.topic.min.isr"),
     ];
     assert_eq!(named, expected.map(|(line, key)| (format!("server.properties:{line}"), key)));
     let threads = loaded.warnings.iter().find(|it| it.key == "num.io.threads").unwrap().to_string();

@@ -10,6 +10,7 @@ use super::ErrorCode;
 use super::append::{Change, Completion};
 use super::caller::Caller;
 use super::classic::{CONSUMER_PROTOCOL_TYPE, Group};
+use super::consumer::Kind;
 use super::effect::{Effect, Response};
 use super::member::Member;
 use super::shard::GroupShard;
@@ -18,6 +19,8 @@ use super::state::GroupState;
 /// Kafka's names of the types of groups.
 const CLASSIC_TYPE: &str = "classic";
 const CONSUMER_TYPE: &str = "consumer";
+/// Also the protocol type.
+const SHARE_TYPE: &str = "share";
 
 /// From this version on DescribeGroups says that a group does not exist (KIP-1043); before, that it is dead.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 6;
@@ -103,11 +106,15 @@ impl GroupShard {
 impl Group {
     fn listed(&self) -> ListedGroup {
         let listed = ListedGroup::default().with_group_id(GroupId(self.id.clone()));
-        if let Some(consumer) = self.modern.durable() {
+        if let Some(modern) = self.modern.durable() {
+            let (protocol_type, group_type) = match modern.kind {
+                Kind::Consumer => (CONSUMER_PROTOCOL_TYPE, CONSUMER_TYPE),
+                Kind::Share => (SHARE_TYPE, SHARE_TYPE),
+            };
             return listed
-                .with_protocol_type(StrBytes::from_static_str(CONSUMER_PROTOCOL_TYPE))
-                .with_group_state(StrBytes::from_static_str(consumer.state().name()))
-                .with_group_type(StrBytes::from_static_str(CONSUMER_TYPE));
+                .with_protocol_type(StrBytes::from_static_str(protocol_type))
+                .with_group_state(StrBytes::from_static_str(modern.state_name()))
+                .with_group_type(StrBytes::from_static_str(group_type));
         }
         listed
             .with_protocol_type(self.protocol_type.clone().unwrap_or_default())

@@ -8,7 +8,7 @@ use thalweg_storage::log::producers::EndRequest;
 
 use super::caller::ReplyToken;
 use super::classic::{CommittedOffset, Group};
-use super::consumer::ConsumerRecord;
+use super::consumer::{ConsumerRecord, Kind};
 use super::context::GroupConfig;
 use super::effect::{AppendToken, Effect, Errand, Response};
 use super::fetch::ParkedFetch;
@@ -36,8 +36,8 @@ pub(super) enum Change {
     GroupGone { group: StrBytes },
     /// A classic group without members ends, as its id becomes that of a consumer group.
     ClassicEnds { group: StrBytes },
-    /// Of a consumer group. In memory it is so already.
-    Consumer { group: StrBytes, record: ConsumerRecord },
+    /// Of a consumer group or a share group. In memory it is so already.
+    Modern { group: StrBytes, kind: Kind, record: ConsumerRecord },
 }
 
 impl Change {
@@ -71,7 +71,7 @@ impl Change {
             Self::Group { group, record } => Record::Group(group.clone(), Some(record.clone())),
             Self::HeldOffset { key, value, .. } => Record::Offset(key.clone(), Some(value.clone())),
             Self::GroupGone { group } | Self::ClassicEnds { group } => Record::Group(group.clone(), None),
-            Self::Consumer { group, record } => Record::Consumer(group.clone(), record.clone()),
+            Self::Modern { group, kind, record } => Record::Modern(group.clone(), *kind, record.clone()),
             Self::TransactionEnd { .. } => unreachable!("a marker is the partition's to write"),
         }
     }
@@ -191,11 +191,11 @@ impl Appends {
         }
     }
 
-    /// The records of a consumer group that are under way.
-    fn of_consumer<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a ConsumerRecord> {
+    /// The records of a consumer group or a share group that are under way.
+    fn of_modern<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (Kind, &'a ConsumerRecord)> {
         let changes = self.pending.values().flat_map(|pending| pending.changes.iter());
         changes.filter_map(move |change| match change {
-            Change::Consumer { group, record } if &**group == id => Some(record),
+            Change::Modern { group, kind, record } if &**group == id => Some((*kind, record)),
             _ => None,
         })
     }
@@ -230,7 +230,7 @@ impl GroupShard {
     fn complete(&mut self, pending: PendingAppend, result: Result<(), ErrorCode>) {
         let mut undone = BTreeSet::new();
         for change in pending.changes {
-            if let (Change::Consumer { group, .. }, Err(_)) = (&change, result) {
+            if let (Change::Modern { group, .. }, Err(_)) = (&change, result) {
                 undone.insert(group.clone());
             }
             self.settle(change, result.is_ok());
@@ -270,7 +270,7 @@ impl GroupShard {
     /// A write failed: the group is what is durable, and what is still under way.
     fn undo_consumer(&mut self, id: &StrBytes) {
         if let Some(group) = self.groups.get_mut(id) {
-            group.modern.rebuild(self.cx.appends.of_consumer(id));
+            group.modern.rebuild(self.cx.appends.of_modern(id));
             if group.modern.current().is_some() {
                 // It was to become a classic group.
                 group.end_classic(&mut self.cx);
@@ -322,9 +322,9 @@ impl GroupShard {
                     group.recorded = true;
                 }
             }
-            Change::Consumer { group, record } => {
+            Change::Modern { group, kind, record } => {
                 if let Some(group) = self.groups.get_mut(&group) {
-                    group.modern.settle(&record, durable);
+                    group.modern.settle(kind, &record, durable);
                 }
                 self.remove_if_vacant(&group);
             }

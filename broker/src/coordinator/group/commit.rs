@@ -74,6 +74,7 @@ impl Group {
     /// Kafka's `ClassicGroup.validateOffsetCommit`.
     fn check_commit(&self, request: &OffsetCommitRequest, version: i16) -> Result<(), ErrorCode> {
         if let Some(consumer) = self.modern.current() {
+            consumer.check_has_offsets()?;
             return consumer.check_commit(request, version);
         }
         if self.is(GroupState::Dead) {

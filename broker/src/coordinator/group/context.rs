@@ -9,6 +9,7 @@ use super::consumer::{Cluster, ConsumerConfig};
 use super::effect::{Effect, Response};
 use super::limits::{GROUP_MEMBERS_MAX, STRING_LENGTH_MAX};
 use super::member_id::MemberIds;
+use super::share::ShareConfig;
 use super::timers::Timers;
 
 /// Kafka's settings of the group coordinator, with its defaults.
@@ -35,6 +36,8 @@ pub struct GroupConfig {
     pub new_member_join_timeout_ms: i32,
     /// `group.consumer.*`
     pub consumer: ConsumerConfig,
+    /// `group.share.*`
+    pub share: ShareConfig,
 }
 
 impl Default for GroupConfig {
@@ -50,6 +53,7 @@ impl Default for GroupConfig {
             batch_size_max_bytes: 1_048_588,
             new_member_join_timeout_ms: 5 * 60 * 1000,
             consumer: ConsumerConfig::default(),
+            share: ShareConfig::default(),
         }
     }
 }

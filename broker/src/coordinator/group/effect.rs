@@ -5,7 +5,7 @@ use thalweg_protocol::messages::delete_groups_response::DeletableGroupResult;
 use thalweg_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use thalweg_protocol::messages::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    OffsetDeleteResponse, ShareGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 
 use thalweg_storage::log::producers::EndRequest;
@@ -59,6 +59,7 @@ pub enum Response {
     /// The error code of a marker.
     TransactionEnd(i16),
     ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
+    ShareHeartbeat(ShareGroupHeartbeatResponse),
 }
 
 impl Response {
@@ -91,6 +92,9 @@ impl Response {
             }
             Self::ConsumerHeartbeat(response) => {
                 *response = ConsumerGroupHeartbeatResponse::default().with_error_code(code);
+            }
+            Self::ShareHeartbeat(response) => {
+                *response = ShareGroupHeartbeatResponse::default().with_error_code(code);
             }
         }
         self

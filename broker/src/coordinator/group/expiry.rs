@@ -4,7 +4,7 @@ use thalweg_protocol::TimestampMs;
 
 use super::append::{Change, Completion};
 use super::classic::{CommittedOffset, Group};
-use super::consumer::ConsumerGroup;
+use super::consumer::Kind;
 use super::context::Context;
 use super::limits::EXPIRY_GROUPS_PER_TICK_MAX;
 use super::shard::GroupShard;
@@ -73,7 +73,7 @@ impl Group {
             }
         }
         self.write_tombstones(gone, cx);
-        if !kept && self.modern.current().is_some_and(ConsumerGroup::is_empty) {
+        if !kept && self.modern.current().is_some_and(|group| group.kind == Kind::Consumer && group.is_empty()) {
             let changes = self.erase_consumer();
             cx.append(changes, Completion::Nothing);
         }

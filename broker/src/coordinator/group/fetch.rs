@@ -73,7 +73,10 @@ impl GroupShard {
     /// Members of a consumer group must be what they say.
     fn check_fetch(&self, request: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
         let consumer = self.group(&request.group_id).and_then(|group| group.modern.durable());
-        consumer.map_or(Ok(()), |group| group.check_fetch(request.member_id.as_deref(), request.member_epoch))
+        consumer.map_or(Ok(()), |group| {
+            group.check_has_offsets()?;
+            group.check_fetch(request.member_id.as_deref(), request.member_epoch)
+        })
     }
 
     fn fetch_group(&self, request: &OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup {

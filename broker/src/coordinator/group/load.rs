@@ -93,7 +93,7 @@ impl GroupShard {
                 group.restore(record);
             }
             Record::Group(id, None) => self.group_gone(&id),
-            Record::Consumer(id, record) => self.create_group(&id).modern.replay(&record),
+            Record::Modern(id, kind, record) => self.create_group(&id).modern.replay(kind, &record),
             Record::Other(_) => {}
         }
     }

@@ -42,6 +42,7 @@ mod record;
 mod record_codec;
 mod reply;
 mod shard;
+mod share;
 mod state;
 mod static_member;
 mod subscription;
@@ -58,6 +59,7 @@ pub use context::GroupConfig;
 pub use effect::{Effect, Errand, Response};
 pub use load::LoadError;
 pub use shard::GroupShard;
+pub use share::ShareConfig;
 pub use state::GroupState;
 
 pub use super::effect::{AppendToken, ReplyToken};

@@ -32,6 +32,7 @@ impl GroupShard {
         self.check_serving()?;
         let (group, cx) = self.group_and_context(&request.group_id);
         let group = group.ok_or(ErrorCode::GroupIdNotFound)?;
+        group.modern.current().map_or(Ok(()), |group| group.check_has_offsets())?;
         match group.state() {
             GroupState::Dead => return Err(ErrorCode::GroupIdNotFound),
             GroupState::Empty => {}

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::classic::CommittedOffset;
-use super::consumer::ConsumerRecord;
+use super::consumer::{ConsumerRecord, Kind};
 
 /// What an offset is of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,8 +45,8 @@ pub(super) struct MemberRecord {
 pub(super) enum Record {
     Offset(OffsetKey, Option<CommittedOffset>),
     Group(StrBytes, Option<GroupRecord>),
-    /// Of a consumer group (KIP-848).
-    Consumer(StrBytes, ConsumerRecord),
-    /// Of a key version that is not used here (share and streams groups).
+    /// Of a consumer group (KIP-848) or a share group (KIP-932).
+    Modern(StrBytes, Kind, ConsumerRecord),
+    /// Of a key version that is not used here (streams groups).
     Other(i16),
 }

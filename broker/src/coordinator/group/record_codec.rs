@@ -10,9 +10,10 @@ use thalweg_protocol::{LeaderEpoch, TimestampMs};
 use uuid::Uuid;
 
 use super::classic::CommittedOffset;
-use super::consumer;
+use super::consumer::{self, Kind};
 use super::pending::LogOrder;
 use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
+use super::share;
 use crate::coordinator::codec::{
     bytes, compact, int32, int64, nullable, put_bytes, put_compact, put_length, put_nullable, put_string, put_varint,
     take, text, varint,
@@ -45,7 +46,8 @@ pub(super) fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>), CodecErr
             put_string(&mut key, "group", group)?;
             Ok((key.freeze(), value.as_ref().map(encode_group).transpose()?))
         }
-        Record::Consumer(group, record) => consumer::codec::encode(group, record),
+        Record::Modern(group, Kind::Consumer, record) => consumer::codec::encode(group, record),
+        Record::Modern(group, Kind::Share, record) => share::codec::encode(group, record),
         Record::Other(version) => Err(CodecError::Version(*version)),
     }
 }
@@ -115,8 +117,11 @@ pub(super) fn decode(mut key: &[u8], value: Option<&[u8]>) -> Result<Record, Cod
         }
         GROUP_KEY_VERSION => Ok(Record::Group(text(&mut key, "group")?, value.map(decode_group).transpose()?)),
         other => Ok(match consumer::codec::decode(other, &mut key, value)? {
-            Some((group, record)) => Record::Consumer(group, record),
-            None => Record::Other(other),
+            Some((group, record)) => Record::Modern(group, Kind::Consumer, record),
+            None => match share::codec::decode(other, &mut key, value)? {
+                Some((group, record)) => Record::Modern(group, Kind::Share, record),
+                None => Record::Other(other),
+            },
         }),
     }
 }

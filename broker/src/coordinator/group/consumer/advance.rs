@@ -105,7 +105,7 @@ fn regexes_are_due(group: &ConsumerGroup, terms: &Terms) -> bool {
 }
 
 /// A new epoch, if something changed or the topics themselves did.
-fn update_epoch(draft: &mut Draft, changed: bool, terms: &Terms) {
+pub(in crate::coordinator::group) fn update_epoch(draft: &mut Draft, changed: bool, terms: &Terms) {
     if !changed && draft.group.checked_version == terms.cluster.topics_version() {
         return;
     }
@@ -126,7 +126,7 @@ fn update_target(draft: &mut Draft, terms: &Terms) {
 }
 
 /// Members that come one after the other do not each get a target of their own.
-fn may_assign(last: TimestampMs, terms: &Terms) -> bool {
+pub(in crate::coordinator::group) fn may_assign(last: TimestampMs, terms: &Terms) -> bool {
     let interval_ms = i64::from(terms.config.assignment_interval_ms);
     last.0 == 0 || interval_ms == 0 || terms.now.0 >= last.0.saturating_add(interval_ms)
 }

@@ -22,7 +22,7 @@ use crate::coordinator::group::shard::GroupShard;
 use crate::coordinator::group::timers::{GroupTimer, TimerKey};
 
 impl GroupShard {
-    /// Whether requests of the classic protocol for this id go to a consumer group.
+    /// Whether requests of the classic protocol for this id go to a consumer group, or to a share group, which refuses them.
     pub(in crate::coordinator::group) fn is_consumer(&self, id: &str) -> bool {
         self.group(id).is_some_and(|group| group.modern.current().is_some())
     }
@@ -33,7 +33,8 @@ impl GroupShard {
         caller: &Caller,
     ) -> Result<(), ErrorCode> {
         let id = &request.group_id;
-        let group = self.consumer_group(id).map_err(|refusal| refusal.code)?;
+        // A share group has no such members.
+        let group = self.consumer_group(id).map_err(|_| ErrorCode::UnknownMemberId)?;
         let member = classic_member(group, &request.member_id, request.group_instance_id.as_deref())?;
         check_generation(&member, request.generation_id)?;
         check_protocol(&member, request)?;
@@ -60,7 +61,8 @@ impl GroupShard {
         request: &HeartbeatRequest,
     ) -> Result<(), ErrorCode> {
         let id = &request.group_id;
-        let group = self.consumer_group(id).map_err(|refusal| refusal.code)?;
+        // A share group has no such members.
+        let group = self.consumer_group(id).map_err(|_| ErrorCode::UnknownMemberId)?;
         let member = classic_member(group, &request.member_id, request.group_instance_id.as_deref())?;
         check_generation(&member, request.generation_id)?;
         let rejoins = member.current.epoch < group.epoch.epoch
@@ -82,7 +84,8 @@ impl GroupShard {
         answer: impl FnOnce(Vec<MemberResponse>) -> Response,
         caller: &Caller,
     ) -> Result<(), ErrorCode> {
-        let group = self.consumer_group(id).map_err(|refusal| refusal.code)?;
+        // A share group has no such members.
+        let group = self.consumer_group(id).map_err(|_| ErrorCode::UnknownMemberId)?;
         let mut gone: Vec<StrBytes> = Vec::new();
         let mut results = Vec::with_capacity(leaving.len());
         for identity in leaving {

@@ -26,6 +26,10 @@ impl GroupShard {
         id: &StrBytes,
         joining: Joining,
     ) -> Result<(), ErrorCode> {
+        if self.consumer_group(id).is_err() {
+            // A share group has no such members.
+            return Err(ErrorCode::InconsistentGroupProtocol);
+        }
         self.try_join_consumer(id, joining).map_err(|refusal| refusal.code)
     }
 

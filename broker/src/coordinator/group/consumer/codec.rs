@@ -50,13 +50,13 @@ pub(in crate::coordinator::group) fn encode(
     })
 }
 
-fn value() -> BytesMut {
+pub(in crate::coordinator::group) fn value() -> BytesMut {
     let mut value = BytesMut::new();
     value.put_i16(VALUE_VERSION);
     value
 }
 
-fn put_count(to: &mut BytesMut, count: usize) {
+pub(in crate::coordinator::group) fn put_count(to: &mut BytesMut, count: usize) {
     put_varint(to, count as u64 + 1);
 }
 
@@ -78,7 +78,7 @@ fn encode_epoch(epoch: &GroupEpoch) -> Bytes {
     to.freeze()
 }
 
-fn encode_target_epoch(target: &TargetEpoch) -> Bytes {
+pub(in crate::coordinator::group) fn encode_target_epoch(target: &TargetEpoch) -> Bytes {
     let mut to = value();
     to.put_i32(target.epoch);
     put_tagged_int64(&mut to, target.computed_at.0);
@@ -124,7 +124,7 @@ fn encode_classic(classic: Option<&ClassicMember>) -> BytesMut {
     to
 }
 
-fn encode_target(target: &Partitions) -> Bytes {
+pub(in crate::coordinator::group) fn encode_target(target: &Partitions) -> Bytes {
     let mut to = value();
     put_count(&mut to, target.len());
     for (topic, partitions) in target {
@@ -161,12 +161,12 @@ fn put_owned(to: &mut BytesMut, owned: &Owned) {
     }
 }
 
-fn put_int32s(to: &mut BytesMut, numbers: impl Iterator<Item = i32>, count: usize) {
+pub(in crate::coordinator::group) fn put_int32s(to: &mut BytesMut, numbers: impl Iterator<Item = i32>, count: usize) {
     put_count(to, count);
     numbers.for_each(|number| to.put_i32(number));
 }
 
-fn put_strings(to: &mut BytesMut, strings: &BTreeSet<StrBytes>) {
+pub(in crate::coordinator::group) fn put_strings(to: &mut BytesMut, strings: &BTreeSet<StrBytes>) {
     put_count(to, strings.len());
     strings.iter().for_each(|string| put_compact(to, string));
 }
@@ -201,9 +201,12 @@ pub(in crate::coordinator::group) fn decode(
     Ok(Some((group, record)))
 }
 
-type Decode<T> = fn(&mut &[u8]) -> Result<T, CodecError>;
+pub(in crate::coordinator::group) type Decode<T> = fn(&mut &[u8]) -> Result<T, CodecError>;
 
-fn decoded<T>(value: Option<&[u8]>, decode: Decode<T>) -> Result<Option<T>, CodecError> {
+pub(in crate::coordinator::group) fn decoded<T>(
+    value: Option<&[u8]>,
+    decode: Decode<T>,
+) -> Result<Option<T>, CodecError> {
     let Some(mut from) = value else { return Ok(None) };
     let version = from.try_get_i16().map_err(|_| CodecError::Cut("version"))?;
     if version != VALUE_VERSION {
@@ -228,7 +231,7 @@ fn decode_epoch(from: &mut &[u8]) -> Result<GroupEpoch, CodecError> {
     Ok(GroupEpoch { epoch: int32(from, "epoch")?, metadata_hash: tagged_int64(from)? })
 }
 
-fn decode_target_epoch(from: &mut &[u8]) -> Result<TargetEpoch, CodecError> {
+pub(in crate::coordinator::group) fn decode_target_epoch(from: &mut &[u8]) -> Result<TargetEpoch, CodecError> {
     Ok(TargetEpoch { epoch: int32(from, "epoch")?, computed_at: TimestampMs(tagged_int64(from)?) })
 }
 
@@ -267,7 +270,7 @@ fn decode_classic(mut from: &[u8]) -> Result<Option<ClassicMember>, CodecError> 
     Ok(Some(ClassicMember { session_timeout_ms, protocols }))
 }
 
-fn decode_target(from: &mut &[u8]) -> Result<Partitions, CodecError> {
+pub(in crate::coordinator::group) fn decode_target(from: &mut &[u8]) -> Result<Partitions, CodecError> {
     let topics = array(from, "topics", |from| {
         let topic = topic_id(from)?;
         let partitions = int32s(from)?;
@@ -316,17 +319,17 @@ fn decode_regex(from: &mut &[u8]) -> Result<ResolvedRegex, CodecError> {
     Ok(resolved)
 }
 
-fn topic_id(from: &mut &[u8]) -> Result<Uuid, CodecError> {
+pub(in crate::coordinator::group) fn topic_id(from: &mut &[u8]) -> Result<Uuid, CodecError> {
     let bytes = take(from, "topic id", 16)?;
     Uuid::from_slice(bytes).map_err(|_| CodecError::Cut("topic id"))
 }
 
-fn int32s(from: &mut &[u8]) -> Result<Vec<i32>, CodecError> {
+pub(in crate::coordinator::group) fn int32s(from: &mut &[u8]) -> Result<Vec<i32>, CodecError> {
     array(from, "partitions", |from| int32(from, "partition"))
 }
 
 /// A compact array. Its elements are not counted on: each must really be there. Null counts as none.
-fn array<T>(
+pub(in crate::coordinator::group) fn array<T>(
     from: &mut &[u8],
     what: &'static str,
     element: impl Fn(&mut &[u8]) -> Result<T, CodecError>,

@@ -77,10 +77,10 @@ impl Default for ConsumerConfig {
 
 /// Everything that the flow of one request depends on besides the group.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
-    pub(super) cluster: Cluster,
-    pub(super) now: TimestampMs,
-    pub(super) config: ConsumerConfig,
+pub(in crate::coordinator::group) struct Terms {
+    pub(in crate::coordinator::group) cluster: Cluster,
+    pub(in crate::coordinator::group) now: TimestampMs,
+    pub(in crate::coordinator::group) config: ConsumerConfig,
 }
 
 impl ConsumerConfig {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::config::ConsumerConfig;
 use super::group::ConsumerGroup;
 use super::member::{Member, Partitions, without_epochs};
+use super::record::Kind;
 use super::refusal::Refusal;
 use super::target::preferred_assignor;
 use super::topics::Cluster;
@@ -43,8 +44,9 @@ impl GroupShard {
         self.check_serving()?;
         let group = self.group(id).ok_or_else(|| Refusal::not_found(id))?;
         // One that is only about to be is not there yet.
-        let comes = group.modern.current().is_some();
-        group.modern.durable().ok_or_else(|| if comes { Refusal::not_found(id) } else { Refusal::not_consumer(id) })
+        let comes = self.consumer_group(id).is_ok();
+        let durable = group.modern.durable().filter(|group| group.kind == Kind::Consumer);
+        durable.ok_or_else(|| if comes { Refusal::not_found(id) } else { Refusal::not_consumer(id) })
     }
 }
 

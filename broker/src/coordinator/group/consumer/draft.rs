@@ -25,11 +25,11 @@ impl Draft {
         self.records.push(record);
     }
 
-    pub(super) fn write_metadata(&mut self, id: &StrBytes, metadata: Rc<MemberMetadata>) {
+    pub(in crate::coordinator::group) fn write_metadata(&mut self, id: &StrBytes, metadata: Rc<MemberMetadata>) {
         self.write(ConsumerRecord::Member(id.clone(), Some(metadata)));
     }
 
-    pub(super) fn write_current(&mut self, id: &StrBytes, current: CurrentAssignment) {
+    pub(in crate::coordinator::group) fn write_current(&mut self, id: &StrBytes, current: CurrentAssignment) {
         self.write(ConsumerRecord::Current(id.clone(), Some(current)));
     }
 

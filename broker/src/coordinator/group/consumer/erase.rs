@@ -3,21 +3,22 @@
 use thalweg_protocol::StrBytes;
 
 use super::draft::Draft;
-use super::group::ConsumerGroup;
 use super::member::MemberState;
+use super::record::Kind;
 use crate::coordinator::group::append::{Change, Completion};
 use crate::coordinator::group::classic::Group;
 use crate::coordinator::group::shard::GroupShard;
 use crate::coordinator::group::timers::{GroupTimer, TimerKey};
 
 impl Group {
-    /// Ends the consumer group; its records are to be written.
+    /// Ends the consumer group or share group; its records are to be written.
     pub(in crate::coordinator::group) fn erase_consumer(&mut self) -> Vec<Change> {
         let Some(group) = self.modern.current() else { return Vec::new() };
         let mut draft = Draft::new(group);
         draft.erase();
+        let kind = group.kind;
         self.modern.advance(None, draft.records.len());
-        let of_group = |record| Change::Consumer { group: self.id.clone(), record };
+        let of_group = |record| Change::Modern { group: self.id.clone(), kind, record };
         draft.records.into_iter().map(of_group).collect()
     }
 }
@@ -26,7 +27,9 @@ impl GroupShard {
     /// A consumer group without members gives its id to a classic one.
     pub(in crate::coordinator::group) fn end_empty_consumer(&mut self, id: &str) {
         let (group, cx) = self.group_and_context(id);
-        if let Some(group) = group.filter(|group| group.modern.current().is_some_and(ConsumerGroup::is_empty)) {
+        if let Some(group) =
+            group.filter(|group| group.modern.current().is_some_and(|it| it.kind == Kind::Consumer && it.is_empty()))
+        {
             let changes = group.erase_consumer();
             cx.append(changes, Completion::Nothing);
         }
@@ -40,9 +43,10 @@ impl GroupShard {
 
     /// Gives those members timers that have none.
     pub(in crate::coordinator::group) fn watch_members(&mut self, id: &StrBytes) {
-        let Ok(group) = self.consumer_group(id) else { return };
+        let Some(group) = self.modern_group(id) else { return };
         let members = group.members.clone();
-        let of_group_ms = self.terms(id).config.session_timeout_ms;
+        let terms = if group.kind == Kind::Share { self.share_terms(id) } else { self.terms(id) };
+        let of_group_ms = terms.config.session_timeout_ms;
         for member in members.values() {
             let own_ms = member.metadata.classic.as_ref().map(|classic| classic.session_timeout_ms);
             let session = GroupTimer::Session(member.id.clone());

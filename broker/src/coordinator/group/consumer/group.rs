@@ -1,4 +1,4 @@
-//! A consumer group: what it is, and what each record makes of it.
+//! A consumer group, or a share group: what it is, and what each record makes of it.
 //!
 //! All maps are persistent, so that a copy of a whole group costs nothing: every change is made on a copy, which takes the
 //! group's place once all of it has worked out ([`super::draft`]).
@@ -11,7 +11,7 @@ use thalweg_protocol::StrBytes;
 use uuid::Uuid;
 
 use super::member::{CurrentAssignment, EPOCH_LEFT, Member, MemberMetadata, Partitions};
-use super::record::{ConsumerRecord, GroupEpoch, ResolvedRegex, TargetEpoch};
+use super::record::{ConsumerRecord, GroupEpoch, Kind, ResolvedRegex, TargetEpoch};
 
 /// Kafka's `ConsumerGroupState`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +38,7 @@ impl ConsumerState {
 
 #[derive(Clone, Debug, Default)]
 pub(in crate::coordinator::group) struct ConsumerGroup {
+    pub(in crate::coordinator::group) kind: Kind,
     pub(in crate::coordinator::group) epoch: GroupEpoch,
     pub(in crate::coordinator::group) target_epoch: TargetEpoch,
     pub(in crate::coordinator::group) members: OrdMap<StrBytes, Rc<Member>>,
@@ -65,6 +66,10 @@ impl ConsumerGroup {
         self.member(self.static_members.get(instance.as_bytes())?)
     }
 
+    pub(in crate::coordinator::group) fn of_kind(kind: Kind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
     pub(in crate::coordinator::group) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -81,11 +86,19 @@ impl ConsumerGroup {
         }
     }
 
+    /// Kafka knows of no steps between empty and stable in share groups.
+    pub(in crate::coordinator::group) fn state_name(&self) -> &'static str {
+        match (self.kind, self.state()) {
+            (Kind::Share, ConsumerState::Assigning | ConsumerState::Reconciling) => ConsumerState::Stable.name(),
+            (_, state) => state.name(),
+        }
+    }
+
     pub(super) fn is_free(&self, topic: Uuid, partition: i32) -> bool {
         !self.owners.contains_key(&(topic, partition))
     }
 
-    pub(super) fn target_of(&self, member: &str) -> Rc<Partitions> {
+    pub(in crate::coordinator::group) fn target_of(&self, member: &str) -> Rc<Partitions> {
         self.target.get(member.as_bytes()).cloned().unwrap_or_default()
     }
 

@@ -49,7 +49,7 @@ impl GroupShard {
         members: &[StrBytes],
         reply: Option<(crate::coordinator::group::ReplyToken, Response)>,
     ) -> Result<(), Refusal> {
-        let mut opened = self.open_consumer_group(id, false)?;
+        let mut opened = self.open_modern_group(id)?;
         let others = opened.draft.group.members.len().saturating_sub(members.len());
         let downgrades = matches!(members, [one] if self.may_downgrade(&opened.draft.group, one, others));
         let draft = &mut opened.draft;
@@ -76,7 +76,7 @@ impl GroupShard {
 
     /// A member's session has ended, or it did not do in time what it was asked to.
     pub(in crate::coordinator::group) fn fence_consumer(&mut self, group: &str, member: &StrBytes) {
-        let known = self.consumer_group(group).is_ok_and(|group| group.member(member).is_some());
+        let known = self.modern_group(group).is_some_and(|group| group.member(member).is_some());
         if known {
             // The group was just found, so this cannot be refused.
             let fenced = self.dismiss_members(group, std::slice::from_ref(member), None);

@@ -44,7 +44,7 @@ impl MemberState {
         }
     }
 
-    pub(super) const fn from_number(number: i8) -> Self {
+    pub(in crate::coordinator::group) const fn from_number(number: i8) -> Self {
         match number {
             0 => Self::Stable,
             1 => Self::Unrevoked,
@@ -104,7 +104,7 @@ pub(in crate::coordinator::group) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(id: StrBytes) -> Self {
+    pub(in crate::coordinator::group) fn new(id: StrBytes) -> Self {
         Self { id, ..Self::default() }
     }
 

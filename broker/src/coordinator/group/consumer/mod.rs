@@ -36,11 +36,20 @@ mod target;
 mod tests;
 mod topics;
 mod upgrade;
-mod words;
+pub(super) mod words;
 
+pub(super) use advance::{may_assign, update_epoch};
 pub use assignor::Assignor;
+pub(super) use config::Terms;
 pub use config::{ConsumerConfig, MigrationPolicy};
+pub(super) use draft::Draft;
 pub(super) use group::ConsumerGroup;
+pub(super) use member::{
+    CurrentAssignment, EPOCH_JOIN, EPOCH_LEFT, Member, MemberMetadata, MemberState, Owned, Partitions,
+};
+pub(super) use open::Opened;
+pub(super) use refusal::Refusal;
+
 pub(super) use modern::Modern;
-pub(super) use record::ConsumerRecord;
+pub(super) use record::{ConsumerRecord, GroupEpoch, Kind, TargetEpoch};
 pub(super) use topics::Cluster;

@@ -1,7 +1,7 @@
 //! The newer kind of group that an id may stand for, twice: as its last request left it, and as far as it is durable.
 
 use super::group::ConsumerGroup;
-use super::record::ConsumerRecord;
+use super::record::{ConsumerRecord, Kind};
 
 #[derive(Debug, Default)]
 pub(in crate::coordinator::group) struct Modern {
@@ -37,8 +37,8 @@ impl Modern {
     }
 
     /// A record was read from the log, or is durable now.
-    pub(in crate::coordinator::group) fn replay(&mut self, record: &ConsumerRecord) {
-        replay(&mut self.durable, record);
+    pub(in crate::coordinator::group) fn replay(&mut self, kind: Kind, record: &ConsumerRecord) {
+        replay(&mut self.durable, kind, record);
     }
 
     /// The log was read to its end.
@@ -47,23 +47,26 @@ impl Modern {
     }
 
     /// The counterpart of [`Self::advance`], for each record.
-    pub(in crate::coordinator::group) fn settle(&mut self, record: &ConsumerRecord, durable: bool) {
+    pub(in crate::coordinator::group) fn settle(&mut self, kind: Kind, record: &ConsumerRecord, durable: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if durable {
-            self.replay(record);
+            self.replay(kind, record);
         }
     }
 
     /// A write failed: the group is what is durable, and what is still under way.
-    pub(in crate::coordinator::group) fn rebuild<'a>(&mut self, under_way: impl Iterator<Item = &'a ConsumerRecord>) {
+    pub(in crate::coordinator::group) fn rebuild<'a>(
+        &mut self,
+        under_way: impl Iterator<Item = (Kind, &'a ConsumerRecord)>,
+    ) {
         self.current = self.durable.clone();
-        under_way.for_each(|record| replay(&mut self.current, record));
+        under_way.for_each(|(kind, record)| replay(&mut self.current, kind, record));
     }
 }
 
 /// The first record of a group makes it, and the tombstone of its epoch, which comes last, ends it. In a compacted log other
 /// records may stand before the epoch's.
-fn replay(group: &mut Option<ConsumerGroup>, record: &ConsumerRecord) {
+fn replay(group: &mut Option<ConsumerGroup>, kind: Kind, record: &ConsumerRecord) {
     match record {
         ConsumerRecord::Epoch(None) => *group = None,
         ConsumerRecord::Member(_, None)
@@ -72,6 +75,6 @@ fn replay(group: &mut Option<ConsumerGroup>, record: &ConsumerRecord) {
         | ConsumerRecord::Current(_, None)
         | ConsumerRecord::Regex(_, None)
             if group.is_none() => {}
-        _ => group.get_or_insert_default().replay(record),
+        _ => group.get_or_insert_with(|| ConsumerGroup::of_kind(kind)).replay(record),
     }
 }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::group::ConsumerGroup;
 use super::member::Member;
+use super::record::Kind;
 use super::topics::Cluster;
 use crate::coordinator::group::ErrorCode;
 
@@ -12,6 +13,11 @@ use crate::coordinator::group::ErrorCode;
 const COMMIT_VERSION_MIN: i16 = 9;
 
 impl ConsumerGroup {
+    /// Share groups commit nothing.
+    pub(in crate::coordinator::group) fn check_has_offsets(&self) -> Result<(), ErrorCode> {
+        if self.kind == Kind::Share { Err(ErrorCode::GroupIdNotFound) } else { Ok(()) }
+    }
+
     /// Kafka's `ConsumerGroup.validateOffsetCommit`.
     pub(in crate::coordinator::group) fn check_commit(
         &self,
@@ -41,6 +47,7 @@ impl ConsumerGroup {
         request: &TxnOffsetCommitRequest,
         cluster: &Cluster,
     ) -> Result<(), ErrorCode> {
+        self.check_has_offsets()?;
         let epoch = request.generation_id;
         let names_member = !request.member_id.is_empty() || request.group_instance_id.is_some();
         if epoch < 0 && (self.is_empty() || !names_member) {

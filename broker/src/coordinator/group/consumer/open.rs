@@ -5,7 +5,7 @@ use thalweg_protocol::StrBytes;
 use super::config::Terms;
 use super::draft::Draft;
 use super::group::ConsumerGroup;
-use super::record::ConsumerRecord;
+use super::record::{ConsumerRecord, Kind};
 use super::refusal::Refusal;
 use super::upgrade::upgraded;
 use crate::coordinator::codec::own;
@@ -22,14 +22,26 @@ use crate::coordinator::group::{ErrorCode, ReplyToken};
 pub(in crate::coordinator::group) struct Opened {
     pub(in crate::coordinator::group) draft: Draft,
     /// A classic group of this id ends with it; its members, if there are any, are the draft's already.
-    pub(super) ends_classic: bool,
+    pub(in crate::coordinator::group) ends_classic: bool,
 }
 
 impl GroupShard {
     /// The group as its last request left it.
     pub(in crate::coordinator::group) fn consumer_group(&self, id: &str) -> Result<&ConsumerGroup, Refusal> {
         let group = self.group(id).ok_or_else(|| Refusal::not_found(id))?;
-        group.modern.current().ok_or_else(|| Refusal::not_consumer(id))
+        let consumer = group.modern.current().filter(|group| group.kind == Kind::Consumer);
+        consumer.ok_or_else(|| Refusal::not_consumer(id))
+    }
+
+    /// The same, or a share group.
+    pub(in crate::coordinator::group) fn modern_group(&self, id: &str) -> Option<&ConsumerGroup> {
+        self.group(id)?.modern.current()
+    }
+
+    /// A draft of a consumer group or a share group that is there.
+    pub(super) fn open_modern_group(&self, id: &str) -> Result<Opened, Refusal> {
+        let group = self.modern_group(id).ok_or_else(|| Refusal::not_found(id))?;
+        Ok(Opened { draft: Draft::new(group), ends_classic: false })
     }
 
     /// A draft of the group. With `create` it is made where it does not exist, and takes the place of a classic group.
@@ -44,8 +56,8 @@ impl GroupShard {
                 Ok(opened(&ConsumerGroup::default(), false))
             };
         };
-        if let Some(consumer) = group.modern.current() {
-            return Ok(opened(consumer, false));
+        if group.modern.current().is_some() {
+            return self.consumer_group(id).map(|consumer| opened(consumer, false));
         }
         match group.state() {
             _ if !create => Err(Refusal::not_consumer(id)),
@@ -62,7 +74,13 @@ impl GroupShard {
     }
 
     /// Makes a draft the group, and answers once that is durable.
-    pub(super) fn commit_draft(&mut self, id: &str, opened: Opened, token: ReplyToken, response: Response) {
+    pub(in crate::coordinator::group) fn commit_draft(
+        &mut self,
+        id: &str,
+        opened: Opened,
+        token: ReplyToken,
+        response: Response,
+    ) {
         self.commit_records(id, opened, Some((token, response)));
     }
 
@@ -75,6 +93,7 @@ impl GroupShard {
     ) {
         let Opened { draft, ends_classic } = opened;
         let Draft { group: next, records } = draft;
+        let kind = next.kind;
         let erased = matches!(records.last(), Some(ConsumerRecord::Epoch(None)));
         self.create_group(id);
         let (group, cx) = self.group_and_context(id);
@@ -84,7 +103,7 @@ impl GroupShard {
         if ends_classic && group.recorded {
             changes.push(Change::ClassicEnds { group: group.id.clone() });
         }
-        let of_group = |record| Change::Consumer { group: group.id.clone(), record };
+        let of_group = |record| Change::Modern { group: group.id.clone(), kind, record };
         changes.extend(records.into_iter().map(of_group));
         let in_flight = group.modern.has_in_flight();
         let completion = reply.map_or(Completion::Nothing, |(token, response)| Completion::Reply(token, response));
@@ -122,7 +141,7 @@ impl GroupShard {
         let Some(group) = group else { return };
         let metadata = group.become_classic(&mut draft, &cluster, cx);
         group.modern.advance(None, draft.records.len());
-        let of_group = |record| Change::Consumer { group: group.id.clone(), record };
+        let of_group = |record| Change::Modern { group: group.id.clone(), kind: Kind::Consumer, record };
         let mut changes: Vec<Change> = draft.records.into_iter().map(of_group).collect();
         changes.push(metadata);
         cx.append(changes, completion);

@@ -32,7 +32,16 @@ pub(in crate::coordinator::group) struct ResolvedRegex {
     pub(in crate::coordinator::group) resolved_at: TimestampMs,
 }
 
-/// One record of a consumer group; without a value it is a tombstone.
+/// Which kind of group it is. Share groups (KIP-932) are made up of the same records under other keys, and do without
+/// some of the fields.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(in crate::coordinator::group) enum Kind {
+    #[default]
+    Consumer,
+    Share,
+}
+
+/// One record of a consumer group or a share group; without a value it is a tombstone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::coordinator::group) enum ConsumerRecord {
     Epoch(Option<GroupEpoch>),

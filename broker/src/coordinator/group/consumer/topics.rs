@@ -45,7 +45,7 @@ impl Cluster {
     }
 
     /// The ids of those topics that exist.
-    pub(super) fn ids(&self, names: &BTreeSet<StrBytes>) -> BTreeSet<Uuid> {
+    pub(in crate::coordinator::group) fn ids(&self, names: &BTreeSet<StrBytes>) -> BTreeSet<Uuid> {
         names.iter().filter_map(|name| self.topic(name)).map(|topic| topic.id).collect()
     }
 

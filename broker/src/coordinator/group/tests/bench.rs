@@ -104,6 +104,7 @@ impl Bench {
             "topic-gone" => self.topic_gone(command.text("topic", "t")),
             "group-config" => self.group_config(command),
             "consumer" => out += &self.describe_consumer(command.text("group", "g")),
+            "share" => out += &self.describe_share(command.text("group", "g")),
             "describe" => {
                 let group = GroupId(string(command.text("group", "g")));
                 let described = self.shard.describe(&group, command.number("version", 6));
@@ -306,6 +307,10 @@ impl Bench {
             "beat" => {
                 let (request, caller) = (self.beat(command), self.caller(command, 1));
                 self.shard.consumer_heartbeat(&request, &caller, now)
+            }
+            "share-beat" => {
+                let (request, caller) = (self.share_beat(command), self.caller(command, 1));
+                self.shard.share_heartbeat(&request, &caller, now)
             }
             "delete-groups" => {
                 let caller = self.caller(command, 2);

@@ -85,6 +85,8 @@ impl Bench {
     }
 
     pub(super) fn configure_consumer(&mut self, command: &Command) {
+        let share = &mut self.config.share;
+        share.assignment_interval_ms = command.number("interval", share.assignment_interval_ms);
         let config = &mut self.config.consumer;
         config.assignment_interval_ms = command.number("interval", config.assignment_interval_ms);
         config.group_size_max = command.number("consumers", config.group_size_max);

@@ -11,7 +11,7 @@ use crate::coordinator::group::consumer::ConsumerRecord;
 
 impl Names {
     /// `t:0,1 u:2`
-    fn partitions<'a>(&self, topics: impl Iterator<Item = (Uuid, Vec<i32>)> + 'a) -> String {
+    pub(super) fn partitions<'a>(&self, topics: impl Iterator<Item = (Uuid, Vec<i32>)> + 'a) -> String {
         let named: BTreeMap<String, Vec<i32>> = topics
             .map(|(id, partitions)| (self.topics.get(&id).cloned().unwrap_or_else(|| id.to_string()), partitions))
             .collect();

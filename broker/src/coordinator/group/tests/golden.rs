@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::testdata;
 use crate::coordinator::group::classic::CommittedOffset;
-use crate::coordinator::group::consumer::ConsumerRecord;
+use crate::coordinator::group::consumer::{ConsumerRecord, Kind};
 use crate::coordinator::group::pending::LogOrder;
 use crate::coordinator::group::record::{OffsetKey, Record};
 use crate::coordinator::group::{Caller, Effect, GroupConfig, GroupShard, ReplyToken, Response, batch, record_codec};
@@ -82,17 +82,19 @@ fn records_of_kafkas_consumer_groups_come_out_of_what_was_read_again() {
                 let kind = match &decoded {
                     Record::Offset(..) => "offset",
                     Record::Group(..) => "classic group",
-                    Record::Consumer(_, ConsumerRecord::Current(_, Some(current))) => match current.state.number() {
-                        0 => "stable",
-                        1 => "unrevoked",
-                        2 => "unreleased",
-                        other => panic!("a member's state is {other}"),
-                    },
-                    Record::Consumer(..) => "consumer group",
+                    Record::Modern(_, Kind::Consumer, ConsumerRecord::Current(_, Some(current))) => {
+                        match current.state.number() {
+                            0 => "stable",
+                            1 => "unrevoked",
+                            2 => "unreleased",
+                            other => panic!("a member's state is {other}"),
+                        }
+                    }
+                    Record::Modern(_, Kind::Consumer, _) => "consumer group",
                     // The tombstone of what Kafka before 4.1 kept of topics.
                     Record::Other(4) if value.is_none() => continue,
                     // Share groups are in these partitions, too.
-                    Record::Other(10..=15) => continue,
+                    Record::Modern(_, Kind::Share, _) | Record::Other(15) => continue,
                     Record::Other(version) => panic!("a key of version {version}"),
                 };
                 *seen.entry(kind).or_default() += 1;
@@ -105,6 +107,40 @@ fn records_of_kafkas_consumer_groups_come_out_of_what_was_read_again() {
     for kind in ["offset", "classic group", "stable", "unrevoked", "unreleased", "consumer group"] {
         assert!(seen.contains_key(kind), "no {kind} among {seen:?}");
     }
+}
+
+/// `testdata/kafka-4.3.1/share_group.log` is the segment of a partition with share groups. What they begin to read, which Kafka
+/// keeps here too, is not.
+#[test]
+fn records_of_kafkas_share_groups_come_out_of_what_was_read_again() {
+    let log = fs::read(testdata().join("kafka-4.3.1/share_group.log")).unwrap();
+    let (mut shares, mut others) = (0, 0);
+    for view in views(&log).into_iter().filter(|view| !view.header.attributes.is_control()) {
+        for record in view.records(1 << 20).unwrap().map(Result::unwrap) {
+            let (key, value) = (record.key.unwrap(), record.value);
+            let decoded = record_codec::decode(&key, value.as_deref()).unwrap();
+            match &decoded {
+                Record::Other(version) => {
+                    assert_eq!(*version, 15, "the key's version");
+                    others += 1;
+                    continue;
+                }
+                // Another group commits here too.
+                Record::Offset(..) => continue,
+                Record::Modern(_, Kind::Share, _) => shares += 1,
+                other => panic!("{other:?}"),
+            }
+            let (again_key, again) = record_codec::encode(&decoded).unwrap();
+            assert_eq!((&*again_key, again.as_deref()), (&*key, value.as_deref()), "{decoded:?}");
+        }
+    }
+    assert!(shares >= 10 && others >= 1, "{shares} {others}");
+    let mut shard = GroupShard::new(GroupConfig::default(), 1);
+    shard.load(&log).unwrap();
+    shard.loaded(TimestampMs(0));
+    let listed = shard.list(&thalweg_protocol::messages::ListGroupsRequest::default()).unwrap();
+    let share = listed.iter().find(|group| group.group_id.0.ends_with("s-implicit")).unwrap();
+    assert_eq!((&*share.group_state, &*share.group_type), ("Empty", "share"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod golden;
 mod limits;
 mod mixed_walk;
 mod print;
+mod share;
 mod walk;
 
 use std::path::PathBuf;

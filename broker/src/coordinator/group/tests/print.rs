@@ -7,6 +7,7 @@ use thalweg_protocol::messages::describe_groups_response::DescribedGroup;
 use thalweg_protocol::records::{self, BatchHeader, ControlRecord, Marker};
 use uuid::Uuid;
 
+use crate::coordinator::group::consumer::Kind;
 use crate::coordinator::group::record::{GroupRecord, Record};
 use crate::coordinator::group::{ErrorCode, Response, record_codec};
 
@@ -141,6 +142,7 @@ impl Names {
                 format!("delete-offsets {}{}", error(delete.error_code), partitions.concat())
             }
             Response::ConsumerHeartbeat(beat) => self.beat(beat),
+            Response::ShareHeartbeat(beat) => self.share_beat(beat),
             Response::DeleteGroups(results) => {
                 let results: Vec<String> = results
                     .iter()
@@ -208,7 +210,10 @@ impl Names {
             }
             Record::Group(group, None) => format!("group {group} gone"),
             Record::Group(group, Some(value)) => format!("group {group} {}", self.group(value)),
-            Record::Consumer(group, record) => format!("{group} {}", self.consumer_record(record)),
+            Record::Modern(group, kind, record) => {
+                let kind = if *kind == Kind::Share { "share " } else { "" };
+                format!("{kind}{group} {}", self.consumer_record(record))
+            }
             Record::Other(version) => format!("other {version}"),
         }
     }

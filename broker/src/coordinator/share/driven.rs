@@ -1,0 +1,45 @@
+//! The shard of share-partitions as its driver sees it.
+
+use std::convert::Infallible;
+
+use thalweg_protocol::TimestampMs;
+
+use super::load::LoadError;
+use super::shard::ShareStateShard;
+use super::{AppendToken, Effect, ErrorCode, Response};
+use crate::coordinator::Shard;
+
+impl Shard for ShareStateShard {
+    type Response = Response;
+    type Errand = Infallible;
+    type LoadError = LoadError;
+
+    fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
+        self.load(batch)
+    }
+
+    fn loaded(&mut self, _: TimestampMs) -> Vec<Effect> {
+        self.loaded();
+        Vec::new()
+    }
+
+    fn unload(&mut self) -> Vec<Effect> {
+        self.unload()
+    }
+
+    fn appended(&mut self, token: AppendToken, result: Result<(), ErrorCode>, _: TimestampMs) -> Vec<Effect> {
+        self.appended(token, result)
+    }
+
+    fn next_deadline(&self) -> Option<TimestampMs> {
+        None
+    }
+
+    fn tick(&mut self, _: TimestampMs) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    fn set_batch_size_max(&mut self, bytes: usize) {
+        self.config.batch_size_max_bytes = bytes;
+    }
+}
