@@ -53,7 +53,9 @@ fn no_field_is_trusted() {
         .property("thalweg.memory.bytes", MEMORY_BYTES)
         .property("group.initial.rebalance.delay.ms", 0)
         .property("group.min.session.timeout.ms", 100)
-        .property("group.max.session.timeout.ms", 6000);
+        .property("group.max.session.timeout.ms", 6000)
+        // Each mutant of a share session's request has a session of its own, and none is closed.
+        .property("group.share.max.share.sessions", 100_000);
     beside_a_healthy_client(options, |broker| {
         fields::well_formed(broker);
         let began = Instant::now();

@@ -14,6 +14,8 @@ mod compaction;
 mod mixed;
 #[path = "clients/rust.rs"]
 mod rust;
+#[path = "clients/share.rs"]
+mod share;
 #[path = "clients/suite.rs"]
 mod suite;
 #[path = "clients/toolchain.rs"]
@@ -49,6 +51,10 @@ fn with_broker(body: impl FnOnce(&str, &str)) {
             // Members of consumer groups learn what changed with their heartbeats: every 5 s, unless told otherwise.
             .property("group.consumer.min.heartbeat.interval.ms", 200)
             .property("group.consumer.heartbeat.interval.ms", 200)
+            .property("group.share.min.heartbeat.interval.ms", 200)
+            .property("group.share.heartbeat.interval.ms", 200)
+            // What a member of a share group holds too long is waited for.
+            .property("group.share.min.record.lock.duration.ms", 1_000)
             // Some suites write records of long ago, which retention would take.
             .property("log.initial.task.delay.ms", 3_600_000)
             // A transaction that takes too long is waited for.
@@ -102,6 +108,15 @@ fn transaction_index() {
 
 /// Needs a broker of its own, which is killed.
 #[test]
+fn share_group_whose_broker_is_killed() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if have("share-restart", &[JAVA, MAVEN]) {
+        share::run(&java_installed());
+    }
+}
+
+/// Needs a broker of its own, which is killed.
+#[test]
 fn mixed_group_whose_broker_is_killed() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     mixed::run();
@@ -109,7 +124,7 @@ fn mixed_group_whose_broker_is_killed() {
 
 #[test]
 fn java_client() {
-    external("java-client", 128, &[JAVA, MAVEN], || {
+    external("java-client", 143, &[JAVA, MAVEN], || {
         let dir = java_installed();
         let mut java = Command::new("java");
         java.args(["-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp"]);
@@ -120,7 +135,7 @@ fn java_client() {
 
 #[test]
 fn java_command_line_tools() {
-    external("java-tools", 32, &[JAVA, MAVEN], || {
+    external("java-tools", 35, &[JAVA, MAVEN], || {
         let mut bash = Command::new("bash");
         bash.arg(source_dir("tools").join("run.sh")).env("KAFKA_LIBS", java_installed().join("libs"));
         bash

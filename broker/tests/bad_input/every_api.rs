@@ -28,6 +28,9 @@ pub struct World {
     pub producer_epoch: i16,
     /// Of the consumer protocol.
     pub consumer_group: String,
+    /// Its member `member` has the first record of [`World::topic`], in a session whose next epoch is 2.
+    pub share_group: String,
+    pub idle_share_group: String,
 }
 
 /// Header and body as bytes.
@@ -100,6 +103,13 @@ pub fn body(key: ApiKey, version: i16, world: &World) -> Node {
         ApiKey::DescribeConfigs | ApiKey::AlterConfigs | ApiKey::IncrementalAlterConfigs => {
             configs(key, request, world)
         }
+        ApiKey::ShareGroupHeartbeat
+        | ApiKey::ShareGroupDescribe
+        | ApiKey::ShareFetch
+        | ApiKey::ShareAcknowledge
+        | ApiKey::DescribeShareGroupOffsets
+        | ApiKey::AlterShareGroupOffsets
+        | ApiKey::DeleteShareGroupOffsets => share(key, request, world),
         ApiKey::AddPartitionsToTxn
         | ApiKey::AddOffsetsToTxn
         | ApiKey::EndTxn
@@ -247,6 +257,27 @@ fn transactions(key: ApiKey, request: Fields, world: &World) -> Fields {
             let filters = request.all(list(vec![text("Ongoing")])).all(list(vec![i64(world.producer_id)]));
             filters.from(1, i64(0)).from(2, text(".*"))
         }
+    }
+}
+
+fn share(key: ApiKey, request: Fields, world: &World) -> Fields {
+    let (group, idle, topic) = (|| text(&world.share_group), || text(&world.idle_share_group), || text(&world.topic));
+    let id = || Node::Id(world.topic_id);
+    let acknowledged = || one(vec![i32(0), one(vec![i64(0), i64(0), list(vec![i8(2)])])]);
+    let session = |request: Fields| request.all(group()).all(text("member")).all(i32(2));
+    match key {
+        ApiKey::ShareGroupHeartbeat => {
+            request.all(group()).all(text("another")).all(i32(0)).all(text("rack")).all(list(vec![topic()]))
+        }
+        ApiKey::ShareGroupDescribe => request.all(list(vec![group()])).all(flag(true)),
+        ApiKey::ShareFetch => {
+            let limits = session(request).all(i32(10)).all(i32(1)).all(i32(1 << 20)).all(i32(10)).all(i32(10));
+            limits.all(one(vec![id(), acknowledged()])).all(one(vec![id(), list(vec![i32(1)])]))
+        }
+        ApiKey::ShareAcknowledge => session(request).all(one(vec![id(), acknowledged()])),
+        ApiKey::DescribeShareGroupOffsets => request.all(one(vec![group(), one(vec![topic(), list(vec![i32(0)])])])),
+        ApiKey::AlterShareGroupOffsets => request.all(idle()).all(one(vec![topic(), one(vec![i32(0), i64(0)])])),
+        _ => request.all(idle()).all(one(vec![topic()])),
     }
 }
 

@@ -10,15 +10,19 @@ use thalweg_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTx
 use thalweg_protocol::messages::create_topics_request::CreatableTopic;
 use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use thalweg_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use thalweg_protocol::messages::share_fetch_request::{FetchPartition, FetchTopic};
 use thalweg_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use thalweg_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ConsumerGroupHeartbeatRequest, CreateTopicsRequest,
-    FindCoordinatorRequest, GroupId, InitProducerIdRequest, JoinGroupRequest, OffsetCommitRequest, ProducerId,
-    ResponseKind, SyncGroupRequest, TopicName, TransactionalId,
+    FindCoordinatorRequest, GroupId, InitProducerIdRequest, JoinGroupRequest, OffsetCommitRequest, ProduceRequest,
+    ProducerId, ResponseKind, ShareFetchRequest, ShareGroupHeartbeatRequest, SyncGroupRequest, TopicName,
+    TransactionalId,
 };
 
 use crate::every_api::{World, body, flexible, request};
 use crate::exchange::Exchange;
+use crate::records::batch;
 use crate::support::Broker;
 use crate::wire::{Client, PATIENCE, Reply, frame};
 
@@ -40,6 +44,8 @@ fn uses_up(key: ApiKey) -> bool {
             | ApiKey::DeleteGroups
             | ApiKey::OffsetDelete
             | ApiKey::EndTxn
+            | ApiKey::ShareFetch
+            | ApiKey::ShareAcknowledge
     )
 }
 
@@ -93,11 +99,11 @@ pub fn every_version() -> impl Iterator<Item = (ApiKey, i16)> {
     apis.flat_map(|api| (api.versions.min..=api.versions.max).map(|version| (api.key, version)))
 }
 
-/// The topics of the groups and of the transactions are made when somebody first asks for a coordinator.
+/// The topics of groups, transactions and share groups are made when somebody first asks for a coordinator.
 fn find_coordinator(client: &mut Client) {
     let deadline = Instant::now() + PATIENCE;
-    for key_type in [0, 1] {
-        let key = StrBytes::from_static_str("key");
+    for (key_type, key) in [(0, "key"), (1, "key"), (2, "key:AAAAAAAAAAAAAAAAAAAAAA:0")] {
+        let key = StrBytes::from_static_str(key);
         let request = FindCoordinatorRequest::default().with_key(key).with_key_type(key_type);
         while client.ask(3, &request).error_code != 0 {
             assert!(Instant::now() < deadline, "no coordinator");
@@ -117,6 +123,10 @@ pub fn world(client: &mut Client) -> World {
     let (producer_id, producer_epoch) = begin(client, &transactional_id, &topic, &idle_group);
     let consumer_group = fresh("consumer");
     beat(client, &consumer_group, &topic);
+    let (share_group, idle_share_group) = (fresh("share"), fresh("idle"));
+    hold(client, &share_group, &topic, topic_id);
+    share_beat(client, &idle_share_group, &topic, 0);
+    share_beat(client, &idle_share_group, &topic, -1);
     World {
         topic: topic.to_string(),
         topic_id,
@@ -132,6 +142,8 @@ pub fn world(client: &mut Client) -> World {
         producer_id,
         producer_epoch,
         consumer_group: consumer_group.to_string(),
+        share_group: share_group.to_string(),
+        idle_share_group: idle_share_group.to_string(),
     }
 }
 
@@ -202,6 +214,47 @@ fn beat(client: &mut Client, group: &StrBytes, topic: &StrBytes) {
         .with_subscribed_topic_names(Some(vec![TopicName(topic.clone())]))
         .with_topic_partitions(Some(Vec::new()));
     assert_eq!(client.ask(1, &request).error_code, 0, "{group}");
+}
+
+fn share_beat(client: &mut Client, group: &StrBytes, topic: &StrBytes, epoch: i32) {
+    let request = ShareGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(group.clone()))
+        .with_member_id(StrBytes::from_static_str("member"))
+        .with_member_epoch(epoch)
+        .with_subscribed_topic_names(Some(vec![TopicName(topic.clone())]));
+    assert_eq!(client.ask(1, &request).error_code, 0, "{group}");
+}
+
+/// A share group whose one member has a record.
+fn hold(client: &mut Client, group: &StrBytes, topic: &StrBytes, topic_id: [u8; 16]) {
+    share_beat(client, group, topic, 0);
+    for epoch in 0..2 {
+        let partition = FetchPartition::default().with_partition_index(0);
+        let fetched = FetchTopic::default().with_topic_id(uuid::Uuid::from_bytes(topic_id));
+        let request = ShareFetchRequest::default()
+            .with_group_id(Some(GroupId(group.clone())))
+            .with_member_id(Some(StrBytes::from_static_str("member")))
+            .with_share_session_epoch(epoch)
+            .with_max_bytes(1 << 20)
+            .with_max_records(1)
+            .with_topics(vec![fetched.with_partitions(vec![partition])]);
+        let answer = client.ask(1, &request);
+        assert_eq!(answer.error_code, 0, "{group}");
+        let acquired: usize =
+            answer.responses.iter().flat_map(|it| &it.partitions).map(|it| it.acquired_records.len()).sum();
+        assert_eq!(acquired, epoch as usize, "{group}: what was given out");
+        if epoch == 0 {
+            // The group begins at the end.
+            produce(client, topic);
+        }
+    }
+}
+
+fn produce(client: &mut Client, topic: &StrBytes) {
+    let partition = PartitionProduceData::default().with_index(0).with_records(Some(batch(b"value").into()));
+    let topic = TopicProduceData::default().with_name(TopicName(topic.clone())).with_partition_data(vec![partition]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(10_000).with_topic_data(vec![topic]);
+    assert_eq!(client.ask(9, &request).responses[0].partition_responses[0].error_code, 0);
 }
 
 /// Offsets of a group without members.

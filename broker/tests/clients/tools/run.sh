@@ -24,6 +24,9 @@ tool() {
     kafka-get-offsets) class=org.apache.kafka.tools.GetOffsetShell ;;
     kafka-log-dirs) class=org.apache.kafka.tools.LogDirsCommand ;;
     kafka-producer-perf-test) class=org.apache.kafka.tools.ProducerPerformance ;;
+    kafka-groups) class=org.apache.kafka.tools.GroupsCommand ;;
+    kafka-share-groups) class=org.apache.kafka.tools.consumer.group.ShareGroupCommand ;;
+    kafka-console-share-consumer) class=org.apache.kafka.tools.consumer.ConsoleShareConsumer ;;
     kafka-transactions) class=org.apache.kafka.tools.TransactionsCommand ;;
     kafka-topics) class=org.apache.kafka.tools.TopicCommand ;;
     *) echo "no class known for $name"; return 2 ;;
@@ -263,6 +266,36 @@ transactions_hanging() {
   refuse "^${prefix}txn" "$scratch/out"
 }
 
+share_console() {
+  tool kafka-topics --bootstrap-server "$bootstrap" --create --topic "${prefix}shared" --partitions 1
+  seq 1 5 | tool kafka-console-producer --bootstrap-server "$bootstrap" --topic "${prefix}shared"
+  tool kafka-configs --bootstrap-server "$bootstrap" --alter --entity-type groups --entity-name "${prefix}share" --add-config share.auto.offset.reset=earliest
+  capture out tool kafka-console-share-consumer --bootstrap-server "$bootstrap" --topic "${prefix}shared" --group "${prefix}share" --max-messages 5 --timeout-ms 20000
+  expect "^1$" "$scratch/out" && expect "^5$" "$scratch/out"
+  capture out tool kafka-console-share-consumer --bootstrap-server "$bootstrap" --topic "${prefix}shared" --group "${prefix}share" --timeout-ms 3000
+  refuse "^[1-5]$" "$scratch/out"
+}
+
+share_groups() {
+  capture out tool kafka-share-groups --bootstrap-server "$bootstrap" --list
+  expect "^${prefix}share" "$scratch/out"
+  capture out tool kafka-share-groups --bootstrap-server "$bootstrap" --describe --group "${prefix}share"
+  expect "^${prefix}share\s+${prefix}shared\s+0\s+[0-9]+" "$scratch/out"
+  capture out tool kafka-share-groups --bootstrap-server "$bootstrap" --describe --state --group "${prefix}share"
+  expect "^${prefix}share\s.*\sEmpty\s" "$scratch/out"
+  capture out tool kafka-groups --bootstrap-server "$bootstrap" --list
+  expect "^${prefix}share\s+Share\s+share" "$scratch/out"
+}
+
+share_groups_reset_and_delete() {
+  capture out tool kafka-share-groups --bootstrap-server "$bootstrap" --reset-offsets --group "${prefix}share" --topic "${prefix}shared" --to-earliest --execute
+  capture out tool kafka-console-share-consumer --bootstrap-server "$bootstrap" --topic "${prefix}shared" --group "${prefix}share" --max-messages 5 --timeout-ms 20000
+  expect "^5$" "$scratch/out"
+  capture out tool kafka-share-groups --bootstrap-server "$bootstrap" --delete-offsets --group "${prefix}share" --topic "${prefix}shared"
+  capture out tool kafka-share-groups --bootstrap-server "$bootstrap" --delete --group "${prefix}share"
+  expect "${prefix}share.*success" "$scratch/out"
+}
+
 check topics-create topics_create
 check topics-create-twice topics_create_twice
 check topics-create-if-not-exists topics_if_not_exists
@@ -296,4 +329,7 @@ check features-change features_change
 check transactions-list transactions_list
 check transactions-describe transactions_describe
 check transactions-find-hanging transactions_hanging
+check share-console share_console
+check share-groups share_groups
+check share-groups-reset-and-delete share_groups_reset_and_delete
 finish

@@ -15,6 +15,7 @@ public final class Main {
             new ConfigChecks(fixture, checks).run();
             new OffsetChecks(fixture, checks).run();
             new TransactionChecks(fixture, checks).run();
+            new ShareChecks(fixture, checks).run();
         }
         System.exit(checks.failed() == 0 ? 0 : 1);
     }
