@@ -17,7 +17,7 @@ use thalweg_protocol::messages::txn_offset_commit_response::{
 use thalweg_protocol::messages::{TopicName, TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use thalweg_protocol::{ProducerEpoch, ProducerId};
 
-use super::vouching::{self, Abilities, Named};
+use super::vouching::{self, Abilities, Named, Patience};
 use super::{coordinators, groups, topics};
 use crate::coordinator::group::{Response, wire};
 use crate::dispatch::Context;
@@ -99,19 +99,23 @@ async fn vouch(context: &Context, request: &TxnOffsetCommitRequest) -> Result<Op
         let begun = core.with_partition(shard, |partition| partition.begin_transaction(beginning));
         std::future::ready(begun.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)))
     };
-    let begun = context.core.on(context.core.owner(shard), begin).await;
-    let Some(guard) = begun.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)).map_err(|_| ErrorCode::NotCoordinator)?
-    else {
-        return Ok(None);
-    };
     let named = Named { id: request.transactional_id.clone(), producer, epoch };
-    let partition = (topics::wire(groups::OFFSETS_TOPIC), index);
-    let answers = vouching::ask(context, &named, &[partition], abilities).await;
-    match answers.first().copied().unwrap_or(ErrorCode::CoordinatorNotAvailable) {
-        ErrorCode::None => Ok(Some(guard)),
-        // What the client asks again for.
-        ErrorCode::NetworkException => Err(ErrorCode::CoordinatorLoadInProgress),
-        code => Err(code),
+    let partition = [(topics::wire(groups::OFFSETS_TOPIC), index)];
+    let patience = Patience::new(context);
+    loop {
+        let begun = context.core.on(context.core.owner(shard), begin).await;
+        let begun = begun.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)).map_err(|_| ErrorCode::NotCoordinator)?;
+        let Some(guard) = begun else { return Ok(None) };
+        let answers = vouching::ask(context, &named, &partition, abilities).await;
+        if patience.again(context, &answers, abilities).await {
+            continue;
+        }
+        return match answers.first().copied().unwrap_or(ErrorCode::CoordinatorNotAvailable) {
+            ErrorCode::None => Ok(Some(guard)),
+            // What the client asks again for.
+            ErrorCode::NetworkException => Err(ErrorCode::CoordinatorLoadInProgress),
+            code => Err(code),
+        };
     }
 }
 

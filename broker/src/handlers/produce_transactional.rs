@@ -17,7 +17,7 @@ use thalweg_protocol::{ProducerId, StrBytes};
 use thalweg_storage::types::GroupId;
 
 use super::k00_produce::{Item, Items};
-use super::vouching::{self, Abilities, Named};
+use super::vouching::{self, Abilities, Named, Patience};
 use crate::dispatch::Context;
 use crate::partition::{Beginning, Guard};
 use crate::reactor::{Core, CoreId};
@@ -84,14 +84,20 @@ impl Transaction {
         if !vouching::is_asked(context, abilities) {
             return;
         }
-        let asked = begin(context, response, items).await;
-        if asked.is_empty() {
-            return;
-        }
-        // A topic that was deleted meanwhile has no name to ask by: its owner refuses the item anyway.
-        let named = |asked: Asked| Some((partition_of(context, response, asked.slot)?, asked));
-        let (partitions, asked): (Vec<_>, Vec<_>) = asked.into_iter().filter_map(named).unzip();
-        let answers = vouching::ask(context, &self.named, &partitions, abilities).await;
+        let patience = Patience::new(context);
+        let (asked, answers) = loop {
+            let asked = begin(context, response, items).await;
+            if asked.is_empty() {
+                return;
+            }
+            // A topic that was deleted meanwhile has no name to ask by: its owner refuses the item anyway.
+            let named = |asked: Asked| Some((partition_of(context, response, asked.slot)?, asked));
+            let (partitions, asked): (Vec<_>, Vec<_>) = asked.into_iter().filter_map(named).unzip();
+            let answers = vouching::ask(context, &self.named, &partitions, abilities).await;
+            if !patience.again(context, &answers, abilities).await {
+                break (asked, answers);
+            }
+        };
         for (Asked { owner, slot, guard }, code) in asked.into_iter().zip(answers) {
             if code == ErrorCode::None {
                 let of_owner = items.get_mut(&owner).into_iter().flatten();

@@ -27,31 +27,38 @@ pub struct Named {
     pub epoch: ProducerEpoch,
 }
 
-/// What the coordinator says of each partition, in the words that the client knows. While the transaction before this one
-/// is being completed, it is asked again for a moment.
+/// What the coordinator says of each partition, in the words that the client knows.
 pub async fn ask(
     context: &Context,
     named: &Named,
     partitions: &[(TopicName, i32)],
     abilities: Abilities,
 ) -> Vec<ErrorCode> {
-    let config = context.core.config();
-    let deadline = Instant::now() + config.add_partitions_retry_backoff_max;
-    loop {
-        let answers = transactions::verify_or_add(
-            context,
-            named.id.0.as_str(),
-            named.producer.0,
-            named.epoch.0,
-            partitions,
-            abilities.adds,
-        );
-        let answers = answers.await;
+    let id = named.id.0.as_str();
+    let answers =
+        transactions::verify_or_add(context, id, named.producer.0, named.epoch.0, partitions, abilities.adds).await;
+    answers.into_iter().map(|code| told(code, abilities)).collect()
+}
+
+/// While the transaction before this one is being completed, the coordinator is asked again for a moment. Guards are to be
+/// had anew each time: the marker of the transaction before takes away those that were given while it was missing.
+pub struct Patience {
+    deadline: Instant,
+}
+
+impl Patience {
+    pub fn new(context: &Context) -> Self {
+        Self { deadline: Instant::now() + context.core.config().add_partitions_retry_backoff_max }
+    }
+
+    /// Whether to ask again after these answers; if so, waits first.
+    pub async fn again(&self, context: &Context, answers: &[ErrorCode], abilities: Abilities) -> bool {
         let is_busy = abilities.adds && answers.contains(&ErrorCode::ConcurrentTransactions);
-        if !is_busy || Instant::now() >= deadline || context.core.shared.is_stopping() {
-            return answers.into_iter().map(|code| told(code, abilities)).collect();
+        if !is_busy || Instant::now() >= self.deadline || context.core.shared.is_stopping() {
+            return false;
         }
-        sleep(config.add_partitions_retry_backoff).await;
+        sleep(context.core.config().add_partitions_retry_backoff).await;
+        true
     }
 }
 
