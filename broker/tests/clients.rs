@@ -10,12 +10,20 @@ mod support;
 
 #[path = "clients/compaction.rs"]
 mod compaction;
+#[path = "clients/connect.rs"]
+mod connect;
+#[path = "clients/jvm.rs"]
+mod jvm;
+#[path = "clients/mirror.rs"]
+mod mirror;
 #[path = "clients/mixed.rs"]
 mod mixed;
 #[path = "clients/rust.rs"]
 mod rust;
 #[path = "clients/share.rs"]
 mod share;
+#[path = "clients/streams.rs"]
+mod streams;
 #[path = "clients/suite.rs"]
 mod suite;
 #[path = "clients/toolchain.rs"]
@@ -78,12 +86,46 @@ fn external(suite: &'static str, checks_min: usize, tools: &[Tool], command: imp
 }
 
 fn java_installed() -> std::path::PathBuf {
-    install("java", &[JAVA, MAVEN], &["pom.xml", "src"], |dir| {
+    maven("java")
+}
+
+/// The Maven project in `clients/<name>`, built: `classes` and `libs`.
+fn maven(name: &str) -> std::path::PathBuf {
+    install(name, &[JAVA, MAVEN], &["pom.xml", "src"], |dir| {
         let mut maven = Command::new("mvn");
-        maven.args(["-B", "-q", "-f"]).arg(source_dir("java").join("pom.xml"));
+        maven.args(["-B", "-q", "-f"]).arg(source_dir(name).join("pom.xml"));
         maven.arg(format!("-Dthalweg.build={}", dir.display())).arg("process-classes");
         vec![maven]
     })
+}
+
+/// A suite of Kafka's own frameworks, with brokers of its own that are killed.
+fn ecosystem(suite: &str, run: impl FnOnce(&jvm::Jars)) {
+    if !have(suite, &[JAVA, MAVEN]) {
+        return;
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    run(&jvm::Jars::in_folder(&maven("ecosystem")));
+}
+
+#[test]
+fn streams_with_exactly_once_v2_through_kills() {
+    ecosystem("streams", streams::run);
+}
+
+#[test]
+fn connect_across_restarts() {
+    ecosystem("connect", connect::run);
+}
+
+#[test]
+fn mirror_maker_from_one_broker_to_another() {
+    ecosystem("mirror", mirror::from_thalweg);
+}
+
+#[test]
+fn mirror_maker_from_apache_kafka() {
+    ecosystem("mirror-kafka", mirror::from_kafka);
 }
 
 /// Needs a broker of its own, which is killed; Kafka's jars are there to read its segments with.

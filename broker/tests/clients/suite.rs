@@ -64,7 +64,12 @@ impl Outcome {
 
 /// Runs the program to its end or its timeout; panics unless every check passed, there were enough of them, and it
 /// exited with 0. `log` gets its stdout and stderr.
-pub fn run(expected: Expected, mut command: Command, log: &Path) {
+pub fn run(expected: Expected, command: Command, log: &Path) {
+    run_beside(expected, command, log, |_| {});
+}
+
+/// As [`run`]; `meanwhile` is called again and again with what the program has said by then.
+pub fn run_beside(expected: Expected, mut command: Command, log: &Path, mut meanwhile: impl FnMut(&str)) {
     let started = Instant::now();
     let output = File::create(log).expect("the suite's log");
     command
@@ -73,7 +78,7 @@ pub fn run(expected: Expected, mut command: Command, log: &Path) {
         .stderr(output)
         // A group of its own, so that what it started ends with it.
         .process_group(0);
-    let status = wait(&mut command, expected.timeout);
+    let status = wait(&mut command, expected.timeout, || meanwhile(&read(log)));
     let text = read(log);
     let mut complaints = Outcome::parse(&text).complaints(expected.checks_min);
     match status {
@@ -85,14 +90,15 @@ pub fn run(expected: Expected, mut command: Command, log: &Path) {
 }
 
 /// `None`: killed at the timeout.
-fn wait(command: &mut Command, timeout: Duration) -> Option<ExitStatus> {
+fn wait(command: &mut Command, timeout: Duration, mut meanwhile: impl FnMut()) -> Option<ExitStatus> {
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let deadline = Instant::now() + timeout;
     let status = loop {
+        std::thread::sleep(Duration::from_millis(20));
         match child.try_wait().expect("wait") {
             Some(status) => break Some(status),
             None if Instant::now() > deadline => break None,
-            None => std::thread::sleep(Duration::from_millis(20)),
+            None => meanwhile(),
         }
     };
     send(Signal::Kill, Target::Group(child.id()));
@@ -153,7 +159,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 60 & wait"]).process_group(0);
         let started = Instant::now();
-        assert!(wait(&mut command, Duration::from_millis(100)).is_none());
+        assert!(wait(&mut command, Duration::from_millis(100), || {}).is_none());
         assert!(started.elapsed() < Duration::from_secs(20));
     }
 }

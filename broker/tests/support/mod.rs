@@ -20,6 +20,6 @@ mod ports;
 mod signal;
 
 pub use broker::{Broker, Options, StartError, tail};
-pub use http::get;
+pub use http::{get, request};
 pub use ports::free_ports;
 pub use signal::{Signal, Target, send};
