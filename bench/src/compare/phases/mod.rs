@@ -12,6 +12,7 @@ mod small;
 mod start;
 mod tail;
 mod throughput;
+mod transactions;
 
 use anyhow::Result;
 
@@ -38,6 +39,8 @@ pub(crate) enum Phase {
     Tail,
     /// The same while another reads from the beginning
     CatchUp,
+    /// Transactions at a fixed rate, to a consumer of what is committed
+    Transactions,
     /// Kafka's own performance tools as clients
     Java,
     /// One partition to ten thousand
@@ -75,6 +78,7 @@ impl Phase {
             Self::Small => small::run(session),
             Self::Tail => tail::run(session),
             Self::CatchUp => catch_up::run(session),
+            Self::Transactions => transactions::run(session),
             Self::Java => java::run(session),
             Self::Partitions => partitions::run(session),
             Self::Recovery => recovery::run(session),
