@@ -23,6 +23,7 @@ mod checkpoint_file;
 mod close;
 mod compaction;
 mod deleter;
+mod move_log;
 mod open;
 mod rehome;
 mod retention;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use self::checkpoint_file::{CheckpointHead, inspect_checkpoint};
 pub use self::compaction::CompactionStats;
+pub use self::move_log::MoveAsked;
 pub use self::open::RecoveredGroup;
 pub use self::rehome::rehome;
 
@@ -130,6 +132,10 @@ struct Inner {
     /// When the background next looks at producers, and at what retention lets go.
     producers_due: Cell<TimestampMs>,
     retention_due: Cell<TimestampMs>,
+    /// Counts the moves of logs to other directories.
+    moves: Cell<u64>,
+    /// One move at a time.
+    moving: Gate,
 }
 
 /// Bytes appended before the fill of the write-ahead log is looked at again.

@@ -2,6 +2,8 @@
 
 use thalweg_protocol::KafkaOffset;
 
+use super::copy::Moving;
+
 /// What is not on the device yet although the files have it, or is to be checked before the first write.
 #[derive(Default)]
 pub(crate) struct DiskState {
@@ -15,6 +17,8 @@ pub(crate) struct DiskState {
     pub(crate) doomed: Vec<(KafkaOffset, Option<u32>)>,
     /// The replica was removed: nothing may be written any more.
     pub(crate) removed: bool,
+    /// Its files are being copied to another directory.
+    pub(crate) moving: Option<Moving>,
 }
 
 /// What was written since the last checkpoint, and is perhaps not on the device.

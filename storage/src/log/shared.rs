@@ -72,6 +72,8 @@ pub(crate) struct CoreShared {
     cached: RefCell<VecDeque<GroupId>>,
     evictable: RefCell<Vec<(GroupId, RaftIndex)>>,
     now: Cell<TimestampMs>,
+    /// Bytes that a log's copy into another directory takes in a second.
+    pub(crate) move_rate: Cell<f64>,
     disk_full: Cell<bool>,
 }
 
@@ -107,6 +109,7 @@ impl CoreShared {
             cached: RefCell::default(),
             evictable: RefCell::default(),
             now: Cell::new(now),
+            move_rate: Cell::new(f64::MAX),
             disk_full: Cell::new(false),
         })
     }

@@ -30,6 +30,7 @@ impl Store {
         if inner.config.core == 0 {
             inner.deleter.find_leftovers(inner).await?;
         }
+        inner.deleter.find_misplaced(inner).await?;
         let mut ticks = pin!(futures::stream::unfold((), |()| async move {
             inner.shared.disk.sleep(TICK).await;
             Some(((), ()))

@@ -51,6 +51,11 @@ impl Compactor {
         self.closing.give();
     }
 
+    /// No log is compacted while this is held.
+    pub(super) async fn pause(&self) -> crate::event::Passage {
+        self.gate.pass().await
+    }
+
     fn note(&self, change: impl FnOnce(&mut CompactionStats)) {
         let mut stats = self.stats.get();
         change(&mut stats);

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use thalweg_protocol::{KafkaOffset, TimestampMs};
 
 use super::Inner;
+use super::move_log::FUTURE_SUFFIX;
 use crate::error::StorageError;
 use crate::event::Gate;
 use crate::io::Disk;
-use crate::log::{FileKind, LogRef, SNAPSHOT_SUFFIX, cleaned_path, file_name};
+use crate::log::{FileKind, LogRef, SNAPSHOT_SUFFIX, cleaned_path, file_name, remove_dir};
 use crate::types::{GroupId, WalSequence};
 
 /// What is to be deleted on one core.
@@ -173,15 +174,59 @@ impl Deleter {
         }
     }
 
-    /// Directories that were renamed before the process stopped.
+    /// A move to another directory of `log.dirs` was cut short, before its checkpoint or behind it: what no log here
+    /// calls its own, and has the name of one, is the other copy.
+    pub(super) async fn find_misplaced(&self, inner: &Inner) -> Result<(), StorageError> {
+        if inner.config.log_dirs.len() < 2 {
+            return Ok(());
+        }
+        for log_dir in &inner.config.log_dirs {
+            let names = match inner.shared.disk.read_dir(log_dir).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                names => names.map_err(StorageError::io("list", log_dir))?,
+            };
+            let names: BTreeSet<PathBuf> = names.into_iter().map(|name| log_dir.join(name)).collect();
+            for (path, group) in self.misplaced(inner, &names) {
+                self.remove_directory(inner, &path, group).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn misplaced(&self, inner: &Inner, found: &BTreeSet<PathBuf>) -> Vec<(PathBuf, GroupId)> {
+        let mut logs = inner.all_logs();
+        logs.extend(self.pending());
+        let own: BTreeSet<PathBuf> = logs.iter().map(|log| log.borrow().descriptor().dir.clone()).collect();
+        let twin = |log: &LogRef| {
+            let log = log.borrow();
+            let name = log.descriptor().dir.file_name()?;
+            let twin = found.iter().find(|path| path.file_name() == Some(name) && !own.contains(*path))?;
+            Some((twin.clone(), log.group()))
+        };
+        logs.iter().filter_map(twin).collect()
+    }
+
+    /// Gets a directory that no log uses any more out of the way, and removes it.
+    pub(super) async fn remove_directory(&self, inner: &Inner, dir: &Path, group: GroupId) -> Result<(), StorageError> {
+        let _passage = self.gate.pass().await;
+        let to = dir.with_file_name(deleted_name(dir, group));
+        // A replica that goes to and fro leaves a directory of this name each time.
+        remove_dir(inner.shared.disk.as_ref(), &to).await?;
+        if is_done(inner.shared.disk.rename(dir, &to).await).map_err(StorageError::io("rename", dir))? {
+            self.doom(inner, to, true, 0);
+        }
+        Ok(())
+    }
+
+    /// Directories that were renamed before the process stopped, and copies that were not finished.
     pub(super) async fn find_leftovers(&self, inner: &Inner) -> Result<(), StorageError> {
         for log_dir in &inner.config.log_dirs {
             let names = match inner.shared.disk.read_dir(log_dir).await {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 names => names.map_err(StorageError::io("list", log_dir))?,
             };
-            let leftovers =
-                names.into_iter().filter(|name| name.to_str().is_some_and(|name| name.ends_with("-delete")));
+            let is_leftover = |name: &str| name.ends_with("-delete") || name.ends_with(FUTURE_SUFFIX);
+            let leftovers = names.into_iter().filter(|name| name.to_str().is_some_and(is_leftover));
             leftovers.for_each(|name| self.doom(inner, log_dir.join(name), true, 0));
         }
         Ok(())

@@ -56,6 +56,8 @@ impl Store {
             deleter: Deleter::default(),
             closing: Cell::new(false),
             unchecked_bytes: Cell::new(0),
+            moves: Cell::new(0),
+            moving: Gate::default(),
         };
         for log in replayed.removed {
             inner.deleter.remove_log(log, WalSequence::ZERO);

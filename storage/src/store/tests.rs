@@ -20,6 +20,7 @@ mod compaction;
 mod crash;
 mod golden;
 mod life;
+mod moving;
 mod reader;
 mod reading;
 mod removal;

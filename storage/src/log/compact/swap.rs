@@ -130,6 +130,11 @@ pub(crate) async fn settle_swaps(log: &LogRef, swaps: &Swaps) -> Result<(), Stor
 }
 
 impl PartitionLog {
+    /// The files of segments that were merged into others are not where this log is any more.
+    pub(in crate::log) fn forget_merged(&mut self) {
+        self.compaction.merged.clear();
+    }
+
     fn awaits(&self, base: KafkaOffset, generation: u32) -> bool {
         let as_then = |segment: &Segment| segment.rewritten.waiting() == Some(generation);
         !self.disk_state.removed && self.segment_at(base).is_some_and(as_then)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use thalweg_protocol::records::{Marker, control, stamp};
 
+use super::moving::{move_to, two_dirs};
 use super::reader::committed_records;
 use super::*;
 use crate::log::{AbortedTransaction, FlushMode, aborted_transactions, flush};
@@ -368,4 +369,31 @@ fn the_files_hold_every_abort_after_a_clean_stop() {
     let wanted: Vec<u8> = expected.aborted.iter().flat_map(AbortedTransaction::encode).collect();
     assert!(wanted.len() > 10 * 34);
     assert!(bytes == wanted, "{} bytes instead of {}", bytes.len(), wanted.len());
+}
+
+#[test]
+fn aborts_move_with_their_log() {
+    let sim = SimDisk::new(6);
+    let mut random = SimRandom::new(6);
+    let mut bench = Bench::open(&sim, Model::default(), 1);
+    for _ in 0..600 {
+        bench.step(&mut random);
+    }
+    bench.running.settle();
+    let last = bench.log.borrow().last_index();
+    bench.log.borrow_mut().commit(last);
+    let expected = bench.model.expect(last);
+    bench.running.close();
+    let mut running = Running::try_open(&sim, two_dirs()).unwrap();
+    assert!(move_to(&mut running, "/more"));
+    let log = running.store.log(GROUP).unwrap();
+    log.borrow_mut().commit(last);
+    let bases: Vec<_> = log.borrow().segments.iter().map(|segment| segment.base_offset).collect();
+    let index = |base| crate::log::file_path(Path::new("/more/t-1"), base, crate::log::FileKind::TransactionIndex);
+    assert!(bases.into_iter().any(|base| sim.content(&index(base)).is_some_and(|bytes| !bytes.is_empty())));
+    let up_to = KafkaOffset(expected.last_stable);
+    let found = running.run(aborted_transactions(&log, KafkaOffset(0), up_to)).unwrap();
+    let wanted: Vec<_> = expected.aborted.into_iter().filter(|aborted| aborted.first_offset < up_to).collect();
+    assert!(wanted.len() > 10 && found == wanted, "{found:?} instead of {wanted:?}");
+    running.close();
 }
