@@ -1,16 +1,15 @@
 //! Which APIs and versions can be decoded at all. What a broker *serves* is its dispatch table's affair.
 
-use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::VersionRange;
 
-/// The versions of an API that this crate can read and write: from Kafka 4's oldest to the newest of the message types.
+use crate::messages::ApiKey;
+
+/// The versions of an API that this crate can read and write: from Kafka 4's oldest to the newest of Kafka 4.3 where that
+/// is served by brokers.
 pub fn known_versions(api: ApiKey) -> VersionRange {
     let versions = api.valid_versions();
     match api {
-        // The newest version of these was unstable when the message types were generated: they list it and have only
-        // its response. Kafka 4.3 serves topic ids in OffsetCommit and OffsetFetch (version 10, KIP-848's follow-up),
-        // and still not InitProducerId 6 (KIP-939).
-        ApiKey::OffsetCommit | ApiKey::OffsetFetch => VersionRange { max: 9, ..versions },
+        // Unstable in Kafka 4.3 still (KIP-939).
         ApiKey::InitProducerId => VersionRange { max: 5, ..versions },
         _ => versions,
     }
@@ -50,10 +49,12 @@ mod tests {
     }
 
     #[test]
-    fn versions_that_only_the_responses_have_are_unknown() {
-        assert_eq!(known_api(8, 10), None);
-        assert_eq!(known_api(9, 10), None);
+    fn the_newest_versions_are_those_of_kafka_4_3() {
         assert_eq!(known_api(22, 6), None);
-        assert_eq!(known_api(9, 9), Some(ApiKey::OffsetFetch));
+        for (key, version) in [(2, 11), (8, 10), (9, 10), (27, 2), (35, 5), (78, 2), (79, 2), (88, 0), (89, 0), (90, 1)]
+        {
+            assert!(known_api(key, version).is_some(), "API {key} version {version}");
+            assert_eq!(known_api(key, version + 1), None, "API {key} version {}", version + 1);
+        }
     }
 }

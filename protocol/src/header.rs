@@ -1,11 +1,11 @@
 //! Request headers.
 
 use bytes::{Buf, Bytes};
-use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 use thiserror::Error;
 
 use crate::api::known_api;
+use crate::messages::ApiKey;
 use crate::wire::{Reader, WireError};
 
 /// The bytes that every header version begins with: API key, API version, correlation id.

@@ -11,6 +11,7 @@ pub mod fetch_response;
 pub mod fetch_view;
 pub mod frame;
 pub mod header;
+mod newer;
 pub mod records;
 pub mod request;
 pub mod response;
@@ -23,9 +24,11 @@ pub use fetch_response::{FetchBody, FetchLayout, FetchPartition, FetchTopic};
 pub use fetch_view::{FetchView, FetchedPartition, TopicView};
 pub use frame::{FrameError, FrameLimits, frame_len};
 pub use header::{HeadError, RequestHead, parse_head};
-pub use kafka_protocol::messages;
 pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange};
+pub use newer::messages;
 pub use request::{DecodeError, decode_request};
 pub use response::{EncodeError, encode_response};
-pub use types::{KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs, uuid_text};
+pub use types::{
+    KafkaOffset, LeaderEpoch, NodeId, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs, parse_uuid, uuid_text,
+};
 pub use wire::WireError;

@@ -82,9 +82,11 @@ impl TimestampMs {
     pub const NONE: Self = Self(-1);
 }
 
+/// The digits of Kafka's text form of a uuid: URL-safe base64.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// Kafka's text form of a uuid (`Uuid.toString`): URL-safe base64 without padding, 22 characters.
 pub fn uuid_text(bytes: &[u8; 16]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let number = u128::from_be_bytes(*bytes);
     // 21 digits of six bits, and the last two bits with four zeros behind them.
     (0..22)
@@ -96,9 +98,33 @@ pub fn uuid_text(bytes: &[u8; 16]) -> String {
         .collect()
 }
 
+/// The uuid that [`uuid_text`] writes so; `None` for any other text.
+pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let mut digits = text.bytes().map(|letter| ALPHABET.iter().position(|digit| *digit == letter));
+    let mut number: u128 = 0;
+    for _ in 0..21 {
+        number = (number << 6) | digits.next()?? as u128;
+    }
+    // Two bits, and four zeros behind them.
+    let last = digits.next()??;
+    (last & 0xf == 0 && digits.next().is_none()).then(|| ((number << 2) | (last >> 4) as u128).to_be_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uuids_come_back_and_nothing_else_is_one() {
+        for bytes in [[0; 16], [0xff; 16], *b"0123456789abcdef"] {
+            assert_eq!(parse_uuid(&uuid_text(&bytes)), Some(bytes));
+        }
+        for text in
+            ["", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAAA+"]
+        {
+            assert_eq!(parse_uuid(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn uuids_as_kafka_writes_them() {
