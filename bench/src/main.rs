@@ -4,6 +4,7 @@
 
 mod client;
 mod compare;
+mod groups;
 mod host;
 mod latency;
 mod load;
@@ -36,6 +37,8 @@ enum Command {
     Latency(latency::Args),
     /// Records at a given rate, or as fast as the broker takes them
     Run(Box<load::Args>),
+    /// Many groups rebalancing at once, and offsets committed at a given rate
+    Groups(groups::Args),
     /// Text, an HTML page and plots out of kept results
     Report(report::Args),
     /// The results of several processes or hosts as one
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Latency(args) => latency::run(&args),
         Command::Run(args) => load::run(&args),
+        Command::Groups(args) => groups::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod compare;
+mod groups;
 mod harness;
 #[path = "../../../tools/tests/support/program.rs"]
 mod program;
