@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{cluster, completion, config, consume, log, produce, topic};
+use crate::commands::{cluster, completion, config, consume, group, log, produce, topic};
 use crate::output::Output;
 
 /// Works with a Thalweg cluster, or any other that speaks Kafka's protocol.
@@ -63,6 +63,9 @@ pub(crate) enum Command {
     Produce(produce::Arguments),
     /// Read records from a topic
     Consume(consume::Arguments),
+    /// Groups: list, describe, lag, reset offsets, delete
+    #[command(subcommand)]
+    Group(group::Command),
     /// The cluster and its brokers
     #[command(subcommand)]
     Cluster(cluster::Command),

@@ -137,6 +137,10 @@ fn hint_for(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::RequestTimedOut => {
             Some("the brokers are slow or too few are up; wait longer with --timeout SECONDS")
         }
+        ErrorCode::NotCoordinator | ErrorCode::CoordinatorLoadInProgress | ErrorCode::CoordinatorNotAvailable => {
+            Some("the group's coordinator is starting or moving: try again in a moment")
+        }
+        ErrorCode::NonEmptyGroup => Some("stop the group's members first: `thalweg group describe` names them"),
         ErrorCode::UnsupportedVersion => Some("this broker is older than what the command needs"),
         ErrorCode::TopicDeletionDisabled => Some("the brokers run with delete.topic.enable=false"),
         _ => None,

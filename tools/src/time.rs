@@ -40,6 +40,30 @@ pub(crate) fn parse(text: &str, now_ms: i64) -> Option<i64> {
     Some(midnight + clock_ms(clock)? - offset_ms)
 }
 
+/// Reads `90s|10m|2h|7d`, or ISO 8601's `P7D`, `PT1H30M`, `P1DT12H`, as Kafka's tools take it.
+pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+    let Some(iso) = text.strip_prefix(['P', 'p']) else { return duration_ms(text) };
+    let upper = iso.to_uppercase();
+    let (days, clock) = upper.split_once('T').map_or((upper.as_str(), None), |(days, clock)| (days, Some(clock)));
+    let days_ms =
+        if days.is_empty() { 0 } else { duration_ms(&days.to_lowercase()).filter(|_| days.ends_with('D'))? };
+    let Some(clock) = clock else { return (!days.is_empty()).then_some(days_ms) };
+    days_ms.checked_add(iso_clock_ms(clock)?)
+}
+
+/// `1H30M5S`: hours, minutes and seconds in this order, at least one of them.
+fn iso_clock_ms(clock: &str) -> Option<i64> {
+    let mut total: i64 = 0;
+    let mut rest = clock;
+    for unit in ['H', 'M', 'S'] {
+        if let Some((digits, behind)) = rest.split_once(unit) {
+            total = total.checked_add(duration_ms(&format!("{digits}{}", unit.to_ascii_lowercase()))?)?;
+            rest = behind;
+        }
+    }
+    (rest.is_empty() && !clock.is_empty()).then_some(total)
+}
+
 fn duration_ms(text: &str) -> Option<i64> {
     let unit = match text.chars().last()? {
         's' => 1000,
@@ -48,7 +72,7 @@ fn duration_ms(text: &str) -> Option<i64> {
         'd' => MS_PER_DAY,
         _ => return None,
     };
-    number(text.get(..text.len() - 1)?)?.checked_mul(unit)
+    number(text.get(..text.len() - 1).filter(|digits| !digits.is_empty())?)?.checked_mul(unit)
 }
 
 /// Digits only: `parse` would take a sign as well.
@@ -110,7 +134,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{format_ms, parse};
+    use super::{format_ms, parse, parse_duration};
 
     #[test]
     fn times_come_back() {
@@ -131,6 +155,23 @@ mod tests {
             ("-10m", 1_000_000_000 - 600_000),
         ] {
             assert_eq!(parse(text, 1_000_000_000), Some(ms), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_people_and_kafka_write() {
+        for (text, ms) in [
+            ("90s", 90_000),
+            ("7d", 604_800_000),
+            ("P7D", 604_800_000),
+            ("PT1H30M", 5_400_000),
+            ("P1DT12H5S", 129_605_000),
+            ("pt5m", 300_000),
+        ] {
+            assert_eq!(parse_duration(text), Some(ms), "{text}");
+        }
+        for text in ["", "P", "PT", "P1H", "PT1D", "PT5M1H", "P1DT", "PT-5M", "5", "ten minutes", "P99999999999999D"] {
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 

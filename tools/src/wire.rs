@@ -19,13 +19,16 @@ const RESPONSE_SIZE_MAX_BYTES: usize = 128 << 20;
 /// A request that knows its number and its answer.
 pub(crate) trait Call: Message + Encodable + HeaderVersion {
     const API: ApiKey;
+    /// The newest version that the commands can make sense of.
+    const NEWEST: i16 = i16::MAX;
     type Response: Decodable + HeaderVersion;
 }
 
 macro_rules! calls {
-    ($($api:ident: $request:ident => $response:ident;)*) => {
+    ($($api:ident: $request:ident => $response:ident $(, up to $newest:literal)?;)*) => {
         $(impl Call for messages::$request {
             const API: ApiKey = ApiKey::$api;
+            $(const NEWEST: i16 = $newest;)?
             type Response = messages::$response;
         })*
     };
@@ -34,13 +37,22 @@ macro_rules! calls {
 calls! {
     ListOffsets: ListOffsetsRequest => ListOffsetsResponse;
     Metadata: MetadataRequest => MetadataResponse;
+    // From version 10 on they name topics by id, and a topic that is gone not at all.
+    OffsetCommit: OffsetCommitRequest => OffsetCommitResponse, up to 9;
+    OffsetFetch: OffsetFetchRequest => OffsetFetchResponse, up to 9;
+    FindCoordinator: FindCoordinatorRequest => FindCoordinatorResponse;
+    DescribeGroups: DescribeGroupsRequest => DescribeGroupsResponse;
+    ListGroups: ListGroupsRequest => ListGroupsResponse;
     ApiVersions: ApiVersionsRequest => ApiVersionsResponse;
     CreateTopics: CreateTopicsRequest => CreateTopicsResponse;
     DeleteTopics: DeleteTopicsRequest => DeleteTopicsResponse;
     DescribeConfigs: DescribeConfigsRequest => DescribeConfigsResponse;
     DescribeLogDirs: DescribeLogDirsRequest => DescribeLogDirsResponse;
+    DeleteGroups: DeleteGroupsRequest => DeleteGroupsResponse;
     CreatePartitions: CreatePartitionsRequest => CreatePartitionsResponse;
     IncrementalAlterConfigs: IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse;
+    ConsumerGroupDescribe: ConsumerGroupDescribeRequest => ConsumerGroupDescribeResponse;
+    ShareGroupDescribe: ShareGroupDescribeRequest => ShareGroupDescribeResponse;
 }
 
 /// A connection whose broker has said what it can.
@@ -88,7 +100,7 @@ impl Connection {
     pub(crate) fn version<C: Call>(&self) -> Result<i16, Failure> {
         let theirs = self.versions.get(&(C::API as i16)).copied();
         theirs
-            .map(|(min, max)| (min.max(C::VERSIONS.min), max.min(C::VERSIONS.max)))
+            .map(|(min, max)| (min.max(C::VERSIONS.min), max.min(C::VERSIONS.max).min(C::NEWEST)))
             .and_then(|(min, max)| (min <= max).then_some(max))
             .ok_or_else(|| {
                 Failure::new(format!("the broker at {} does not offer {:?} in a version we speak", self.peer, C::API))

@@ -8,6 +8,8 @@ mod support;
 mod cluster_and_config;
 #[path = "cli/consume.rs"]
 mod consume;
+#[path = "cli/groups.rs"]
+mod groups;
 #[path = "cli/log.rs"]
 mod log;
 #[path = "cli/produce.rs"]

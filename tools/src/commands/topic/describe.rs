@@ -4,19 +4,15 @@ use std::collections::HashMap;
 
 use clap::Args;
 use serde::Serialize;
+use thalweg_protocol::messages::DescribeLogDirsRequest;
 use thalweg_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
-use thalweg_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use thalweg_protocol::messages::{BrokerId, DescribeLogDirsRequest, ListOffsetsRequest};
 
 use crate::cli::Global;
 use crate::cluster::{Cluster, Partition, Topic, known, topic_name};
 use crate::commands::config::{Entry, Resource, describe};
 use crate::failure::Failure;
+use crate::offsets::{self, EARLIEST, LATEST, by_leader};
 use crate::output::{Table, bytes, commas, count, or_dash};
-
-/// ListOffsets' special timestamps (`org.apache.kafka.common.requests.ListOffsetsRequest`).
-const EARLIEST: i64 = -2;
-const LATEST: i64 = -1;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -67,8 +63,8 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
 
 fn describe_topic(cluster: &mut Cluster, global: &Global, name: &str) -> Result<DescribedTopic, Failure> {
     let topic = cluster.topic(name)?;
-    let starts = offsets(cluster, global, &topic, EARLIEST)?;
-    let ends = offsets(cluster, global, &topic, LATEST)?;
+    let starts = offsets::at(cluster, global, &topic, EARLIEST)?;
+    let ends = offsets::at(cluster, global, &topic, LATEST)?;
     let sizes = sizes(cluster, &topic)?;
     let config = describe(cluster, &Resource::Topic(name.to_owned()), &[])?;
     let partition = |partition: &Partition| DescribedPartition {
@@ -90,49 +86,6 @@ fn describe_topic(cluster: &mut Cluster, global: &Global, name: &str) -> Result<
         id: topic.id,
         internal: topic.internal,
     })
-}
-
-/// Leaders of a topic, each with its partitions. One without a leader cannot be asked for offsets.
-fn by_leader(topic: &Topic) -> HashMap<i32, Vec<i32>> {
-    let mut leaders: HashMap<i32, Vec<i32>> = HashMap::new();
-    for partition in &topic.partitions {
-        if let Some(leader) = partition.leader {
-            leaders.entry(leader).or_default().push(partition.index);
-        }
-    }
-    leaders
-}
-
-fn offsets(
-    cluster: &mut Cluster,
-    global: &Global,
-    topic: &Topic,
-    timestamp: i64,
-) -> Result<HashMap<i32, i64>, Failure> {
-    let mut found = HashMap::new();
-    for (leader, partitions) in by_leader(topic) {
-        let partition = |index: &i32| {
-            ListOffsetsPartition::default()
-                .with_partition_index(*index)
-                .with_current_leader_epoch(-1)
-                .with_timestamp(timestamp)
-        };
-        let wanted = ListOffsetsTopic::default()
-            .with_name(topic_name(&topic.name))
-            .with_partitions(partitions.iter().map(partition).collect());
-        let request = ListOffsetsRequest::default()
-            .with_replica_id(BrokerId(-1))
-            .with_topics(vec![wanted])
-            .with_timeout_ms(global.timeout_ms());
-        let answer = cluster.node(leader)?.call(&request)?;
-        let answered = answer.topics.iter().flat_map(|topic| &topic.partitions);
-        found.extend(
-            answered
-                .filter(|partition| partition.error_code == 0)
-                .map(|partition| (partition.partition_index, partition.offset)),
-        );
-    }
-    Ok(found)
 }
 
 fn sizes(cluster: &mut Cluster, topic: &Topic) -> Result<HashMap<i32, i64>, Failure> {
