@@ -75,7 +75,7 @@ fn mesh_hop(criterion: &mut Criterion) {
     preflight::check_kernel().unwrap();
     preflight::raise_limits(config.cores).unwrap();
     let identity = preflight::claim_directories(&config).unwrap();
-    let shared = Arc::new(Shared::new(config, identity.cluster_id.clone()));
+    let shared = Arc::new(Shared::new(config, &identity));
     let (asking, mut asked) = questions::unbounded::<Question>();
     let guest = move |core: Rc<Core>| {
         let serve = async move {

@@ -17,3 +17,4 @@ pub mod probe;
 pub mod reactor;
 pub mod settings;
 pub mod share;
+pub mod telemetry;

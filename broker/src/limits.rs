@@ -61,7 +61,20 @@ pub const PATTERN_SIZE_MAX_BYTES: usize = 1024 * 1024;
 /// Producer ids that a node takes from the controller at a time, as Kafka's blocks.
 pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
 
+/// Clients whose telemetry is kept (`ClientMetricsManager.CACHE_MAX_SIZE`).
+pub const TELEMETRY_CLIENTS_MAX: usize = 16_384;
+
+/// Metrics of one client that are kept, each with its labels.
+pub const TELEMETRY_SERIES_PER_CLIENT_MAX: usize = 2_000;
+
+/// The same of all clients together.
+pub const TELEMETRY_SERIES_MAX: usize = 50_000;
+
+/// Bytes of a metric's name and labels.
+pub const TELEMETRY_SERIES_NAME_MAX_BYTES: usize = 1024;
+
 const _: () = {
+    assert!(TELEMETRY_SERIES_PER_CLIENT_MAX < TELEMETRY_SERIES_MAX);
     assert!(IDLE_READ_BYTES <= READ_BUFFER_BYTES);
     assert!(READ_BUFFER_BYTES < LARGE_FRAME_BYTES);
     assert!(CONNECTION_REQUESTS_IN_FLIGHT_MAX < MESH_QUEUE_MESSAGES_MAX);

@@ -63,7 +63,7 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     config.adopt_ports(&listeners);
     let admin_listener =
         config.admin_listener.as_ref().map(|address| net::bind(&address.to_string(), "thalweg.admin.listener"));
-    let shared = Arc::new(Shared::new(config, identity.cluster_id.clone()));
+    let shared = Arc::new(Shared::new(config, &identity));
     if let Some(listener) = admin_listener {
         admin::start(Arc::clone(&shared), listener?).map_err(|error| format!("the admin listener: {error}"))?;
     }

@@ -26,6 +26,8 @@ const FORMAT_VERSION: u32 = 1;
 /// Who this data belongs to; holds the directories' locks while it lives.
 pub struct Identity {
     pub cluster_id: String,
+    /// Of the first directory of `log.dirs`, as Kafka gives each one an id (KIP-858).
+    pub directory_id: Uuid,
     _locks: Vec<File>,
 }
 
@@ -103,7 +105,8 @@ pub fn claim_directories(config: &Config) -> Result<Identity, String> {
             None => write_meta(dir, config, &cluster_id)?,
         }
     }
-    Ok(Identity { cluster_id, _locks: locks })
+    let directory_id = config.log_dirs.first().map_or_else(|| Ok(Uuid::nil()), |dir| read_directory_id(dir))?;
+    Ok(Identity { cluster_id, directory_id, _locks: locks })
 }
 
 fn lock(dir: &Path) -> Result<File, String> {
@@ -133,6 +136,13 @@ fn read_meta(dir: &Path) -> Result<Option<BTreeMap<String, String>>, String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let pairs = lines.filter_map(|line| line.split_once('='));
     Ok(Some(pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect()))
+}
+
+/// Zero where the directory has none, or not in Kafka's form.
+fn read_directory_id(dir: &Path) -> Result<Uuid, String> {
+    let meta = read_meta(dir)?.unwrap_or_default();
+    let id = meta.get("directory.id").and_then(|text| thalweg_protocol::parse_uuid(text));
+    Ok(id.map_or(Uuid::nil(), Uuid::from_bytes))
 }
 
 fn check_meta(dir: &Path, meta: &BTreeMap<String, String>, config: &Config, cluster: &str) -> Result<(), String> {

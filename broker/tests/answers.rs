@@ -10,6 +10,8 @@ mod support;
 
 #[path = "answers/asker.rs"]
 mod asker;
+#[path = "answers/cluster.rs"]
+mod cluster;
 #[path = "answers/configs.rs"]
 mod configs;
 #[path = "answers/consumer.rs"]
@@ -62,6 +64,7 @@ fn edge_cases_are_answered_as_kafka_answers_them() {
     transactions::ask(&mut asker);
     markers::ask(&mut asker);
     consumer::ask(&mut asker);
+    cluster::ask(&mut asker);
     let answers = asker.into_answers();
     if std::env::var_os("THALWEG_WRITE_ANSWERS").is_some() {
         std::fs::write(&path, &answers).unwrap();

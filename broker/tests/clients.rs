@@ -26,6 +26,8 @@ mod share;
 mod streams;
 #[path = "clients/suite.rs"]
 mod suite;
+#[path = "clients/telemetry.rs"]
+mod telemetry;
 #[path = "clients/toolchain.rs"]
 mod toolchain;
 #[path = "clients/transactions.rs"]
@@ -46,6 +48,11 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Runs `body` with a bootstrap address and a prefix for names; the broker's whole life is around it.
 fn with_broker(body: impl FnOnce(&str, &str)) {
+    with_dirs(1, body);
+}
+
+/// The same, with so many data directories.
+fn with_dirs(log_dirs: usize, body: impl FnOnce(&str, &str)) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let prefix = format!("t{:x}-", since.as_millis());
@@ -53,21 +60,21 @@ fn with_broker(body: impl FnOnce(&str, &str)) {
         return body(&external, &prefix);
     }
     // Kafka waits three seconds for more members before a group's first assignment; there is only one here.
-    let mut broker = Broker::start(
-        Options::default()
-            .property("group.initial.rebalance.delay.ms", 0)
-            // Members of consumer groups learn what changed with their heartbeats: every 5 s, unless told otherwise.
-            .property("group.consumer.min.heartbeat.interval.ms", 200)
-            .property("group.consumer.heartbeat.interval.ms", 200)
-            .property("group.share.min.heartbeat.interval.ms", 200)
-            .property("group.share.heartbeat.interval.ms", 200)
-            // What a member of a share group holds too long is waited for.
-            .property("group.share.min.record.lock.duration.ms", 1_000)
-            // Some suites write records of long ago, which retention would take.
-            .property("log.initial.task.delay.ms", 3_600_000)
-            // A transaction that takes too long is waited for.
-            .property("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200),
-    );
+    let mut options = Options::default()
+        .property("group.initial.rebalance.delay.ms", 0)
+        // Members of consumer groups learn what changed with their heartbeats: every 5 s, unless told otherwise.
+        .property("group.consumer.min.heartbeat.interval.ms", 200)
+        .property("group.consumer.heartbeat.interval.ms", 200)
+        .property("group.share.min.heartbeat.interval.ms", 200)
+        .property("group.share.heartbeat.interval.ms", 200)
+        // What a member of a share group holds too long is waited for.
+        .property("group.share.min.record.lock.duration.ms", 1_000)
+        // Some suites write records of long ago, which retention would take.
+        .property("log.initial.task.delay.ms", 3_600_000)
+        // A transaction that takes too long is waited for.
+        .property("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200);
+    options.log_dirs = log_dirs;
+    let mut broker = Broker::start(options);
     body(broker.bootstrap(), &prefix);
     // A client must not be able to leave the broker in a state that it cannot be stopped from.
     broker.stop();
@@ -75,14 +82,14 @@ fn with_broker(body: impl FnOnce(&str, &str)) {
 
 /// One external suite, whose program is made by `command` once its tools are there and installed.
 fn external(suite: &'static str, checks_min: usize, tools: &[Tool], command: impl FnOnce() -> Command) {
-    if !have(suite, tools) {
-        return;
+    if have(suite, tools) {
+        with_broker(|bootstrap, prefix| run_suite(suite, checks_min, command(), [bootstrap, prefix]));
     }
-    with_broker(|bootstrap, prefix| {
-        let mut command = command();
-        command.args([bootstrap, prefix]);
-        suite::run(Expected { suite, checks_min, timeout: TIMEOUT }, command, &suite::log_path(suite));
-    });
+}
+
+fn run_suite(suite: &'static str, checks_min: usize, mut command: Command, arguments: [&str; 2]) {
+    command.args(arguments);
+    suite::run(Expected { suite, checks_min, timeout: TIMEOUT }, command, &suite::log_path(suite));
 }
 
 fn java_installed() -> std::path::PathBuf {
@@ -164,6 +171,16 @@ fn mixed_group_whose_broker_is_killed() {
     mixed::run();
 }
 
+/// What a Java client pushes is on the metrics page.
+#[test]
+fn client_telemetry() {
+    if !have("telemetry", &[JAVA, MAVEN]) {
+        return;
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    telemetry::run(&java_installed().join("libs"));
+}
+
 #[test]
 fn java_client() {
     external("java-client", 143, &[JAVA, MAVEN], || {
@@ -177,11 +194,13 @@ fn java_client() {
 
 #[test]
 fn java_command_line_tools() {
-    external("java-tools", 35, &[JAVA, MAVEN], || {
+    let suite = "java-tools";
+    if have(suite, &[JAVA, MAVEN]) {
         let mut bash = Command::new("bash");
         bash.arg(source_dir("tools").join("run.sh")).env("KAFKA_LIBS", java_installed().join("libs"));
-        bash
-    });
+        // Two, so that there is somewhere to move a replica to.
+        with_dirs(2, |bootstrap, prefix| run_suite(suite, 49, bash, [bootstrap, prefix]));
+    }
 }
 
 #[test]

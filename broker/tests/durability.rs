@@ -8,6 +8,12 @@
 
 mod support;
 
+#[path = "durability/movers.rs"]
+mod movers;
+#[path = "bad_input/wire.rs"]
+#[allow(dead_code, unreachable_pub, reason = "another program's too")]
+mod wire;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +27,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
+use movers::Movers;
 use support::{Broker, Options};
 
 const PARTITIONS: i32 = 6;
@@ -205,11 +212,13 @@ fn options() -> Options {
         .property("thalweg.wal.block.bytes", 65_536)
 }
 
-fn kill_rounds(rounds: u32, seed: u64) {
-    let mut broker = Broker::start(options());
+/// The broker's log at the end. `beside` runs for as long as the load does.
+fn kill_rounds(rounds: u32, seed: u64, options: Options, beside: impl FnOnce(&Broker) -> Option<Movers>) -> String {
+    let mut broker = Broker::start(options);
     create_topic(broker.bootstrap());
     let promises = Arc::new(Promises::default());
     let load = start_load(broker.bootstrap(), &promises);
+    let movers = beside(&broker);
     let mut state = seed;
     for round in 0..rounds {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -223,6 +232,7 @@ fn kill_rounds(rounds: u32, seed: u64) {
             check(&found, &promised, &promises.failures.lock().unwrap());
         }
     }
+    drop(movers);
     load.stop.store(true, Ordering::Relaxed);
     for thread in load.threads {
         thread.join().unwrap();
@@ -234,11 +244,23 @@ fn kill_rounds(rounds: u32, seed: u64) {
     check(&found, &promised, &promises.failures.lock().unwrap());
     assert_eq!(found.len(), promised.len(), "there is more than was ever sent");
     broker.stop();
+    broker.log()
 }
 
 #[test]
 fn acknowledged_records_survive_kill_9() {
-    kill_rounds(20, 0x7468_616C);
+    kill_rounds(20, 0x7468_616C, options(), |_| None);
+}
+
+/// As before, while replicas go from one data directory to the other and back.
+#[test]
+fn acknowledged_records_survive_kill_9_while_replicas_move() {
+    let options = Options { log_dirs: 2, ..options() };
+    let log = kill_rounds(10, 0x6D6F_7665, options, |broker| {
+        Some(Movers::start(broker.bootstrap(), broker.log_dirs(), TOPIC, PARTITIONS))
+    });
+    let moved = log.matches("a replica moved to another directory").count();
+    assert!(moved > 10, "only {moved} moves went through");
 }
 
 #[test]

@@ -111,10 +111,13 @@ impl Poll {
 
     fn receive(&mut self, line: usize, arrived: &mut Vec<Arrived>) -> Result<()> {
         let Some(found) = self.lines.get_mut(line) else { return Ok(()) };
-        let mut chunk = [0; READ_BYTES];
+        let (mut chunk, mut ended, before) = ([0; READ_BYTES], false, arrived.len());
         loop {
             match found.stream.read(&mut chunk) {
-                Ok(0) => bail!("{} closed a member's connection", found.peer),
+                Ok(0) => {
+                    ended = true;
+                    break;
+                }
                 Ok(came) => found.input.extend_from_slice(chunk.get(..came).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error).with_context(|| format!("the connection to {}", found.peer)),
@@ -122,6 +125,10 @@ impl Poll {
         }
         while let Some(frame) = split_frame(&mut found.input)? {
             arrived.push(Arrived { line, frame });
+        }
+        // What came before the end counts first: the next look finds the end again.
+        if ended && arrived.len() == before {
+            bail!("{} closed a member's connection", found.peer);
         }
         Ok(())
     }

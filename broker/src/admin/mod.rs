@@ -3,12 +3,14 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use thalweg_protocol::TimestampMs;
 
 use crate::reactor::Shared;
 
@@ -40,7 +42,13 @@ async fn ready(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     }
 }
 
-/// Prometheus text.
+/// Prometheus text: this broker's figures, and those that its clients pushed.
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.render())
+    let page = shared.metrics.render() + &shared.telemetry.render(now());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page)
+}
+
+fn now() -> TimestampMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TimestampMs(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

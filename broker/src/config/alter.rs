@@ -180,7 +180,7 @@ pub(super) fn as_alterations(entries: &[(String, Option<String>)]) -> Vec<Altera
     entries.iter().map(set).collect()
 }
 
-type Lookup = fn(&str) -> Option<&'static ConfigKey>;
+pub(super) type Lookup = fn(&str) -> Option<&'static ConfigKey>;
 
 /// What kind of resource is changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -188,6 +188,7 @@ pub(super) enum Of {
     Topic,
     Broker,
     Group,
+    ClientMetrics,
 }
 
 /// What the settings are after `alterations`; nothing is checked but the form of the request.
@@ -197,6 +198,8 @@ pub(super) fn apply(current: &Overrides, alterations: &[Alteration], of: Of) -> 
         Of::Topic => tables::topic_key,
         Of::Broker => tables::broker_key,
         Of::Group => tables::group_key,
+        // Kafka does not know their keys where it adds to lists and takes from them.
+        Of::ClientMetrics => |_| None,
     };
     let mut after = current.clone();
     for alteration in alterations {

@@ -92,6 +92,10 @@ pub struct Config {
     pub num_partitions: usize,
     pub default_replication_factor: u16,
 
+    pub telemetry_max_bytes: usize,
+    /// `replica.alter.log.dirs.io.max.bytes.per.second`
+    pub move_bytes_per_second_max: f64,
+
     pub producer_id_expiration: Duration,
     pub producer_id_expiration_check_interval: Duration,
     pub transaction_partition_verification_enable: bool,

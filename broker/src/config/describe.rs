@@ -19,7 +19,7 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn wants(&self, name: &str) -> bool {
+    pub(super) fn wants(&self, name: &str) -> bool {
         match self.keys {
             None | Some([]) => true,
             Some(keys) => keys.iter().any(|key| key == name),
@@ -148,7 +148,7 @@ fn synonym(key: &ConfigKey, (name, text, source): (&'static str, &str, Source)) 
     DescribedSynonym { name: name.to_owned(), value, source }
 }
 
-fn entry(
+pub(super) fn entry(
     key: &'static ConfigKey,
     value: Option<String>,
     read_only: bool,
@@ -168,11 +168,11 @@ fn entry(
 }
 
 /// As Kafka writes it after parsing: no space around list elements, `0.50` as `0.5`.
-fn canonical(key: &ConfigKey, text: &str) -> String {
+pub(super) fn canonical(key: &ConfigKey, text: &str) -> String {
     key.parse(text).map_or_else(|_| text.to_owned(), |value| value.to_string())
 }
 
-fn sorted(mut entries: Vec<Described>) -> Vec<Described> {
+pub(super) fn sorted(mut entries: Vec<Described>) -> Vec<Described> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     entries
 }

@@ -26,6 +26,8 @@ pub enum Source {
     Default = 5,
     /// A logger's level, set while the broker ran.
     DynamicBrokerLogger = 6,
+    /// Set on a subscription to clients' metrics.
+    DynamicClientMetrics = 7,
     /// Set on the group.
     DynamicGroup = 8,
 }

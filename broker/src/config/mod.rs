@@ -8,6 +8,7 @@
 pub mod alter;
 pub mod broker;
 mod build;
+pub mod client_metrics;
 pub mod describe;
 pub mod group;
 pub mod layers;

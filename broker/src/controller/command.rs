@@ -54,6 +54,12 @@ pub enum Command {
         set: BTreeMap<String, String>,
         unset: Vec<String>,
     },
+    /// A subscription to clients' metrics; one of which nothing is set is gone.
+    SetClientMetrics {
+        name: String,
+        set: BTreeMap<String, String>,
+        unset: Vec<String>,
+    },
     /// Hands out the next block of producer ids.
     AllocateProducerIds {
         node_id: i32,

@@ -8,16 +8,17 @@ use thalweg_protocol::error::ErrorCode;
 use super::creation::Refused;
 use crate::config::alter::{self, AlterError, Alteration, BrokerTarget, Change};
 use crate::config::describe::{self, Described, Wanted};
-use crate::config::{BrokerLayers, Overrides, group};
+use crate::config::{BrokerLayers, Overrides, client_metrics, group};
 use crate::controller::Command;
 use crate::dispatch::Context;
 use crate::metadata::Topic;
 
 /// Kafka's `ConfigResource.Type`.
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
-const GROUP: i8 = 32;
+pub const TOPIC: i8 = 2;
+pub const BROKER: i8 = 4;
+pub const BROKER_LOGGER: i8 = 8;
+pub const CLIENT_METRICS: i8 = 16;
+pub const GROUP: i8 = 32;
 
 /// Longest name of a group that can have settings: that of a group that can be.
 const GROUP_NAME_LENGTH_MAX: usize = i16::MAX as usize;
@@ -30,6 +31,8 @@ pub enum Resource {
     Group(String),
     /// The log level, which is set by the environment and cannot be changed by request.
     Logger,
+    /// A subscription to clients' metrics, which may have no settings yet.
+    ClientMetrics(String),
 }
 
 /// What a request wants of a resource.
@@ -70,6 +73,10 @@ pub fn find(context: &Context, kind: i8, name: &str) -> Result<Resource, Refused
                 BrokerTarget::Default => Err(Refused::new(ErrorCode::InvalidRequest, "Broker id must not be empty")),
             }
         }
+        CLIENT_METRICS if name.is_empty() => {
+            Err(Refused::new(ErrorCode::InvalidRequest, "Client metrics subscription name must not be empty"))
+        }
+        CLIENT_METRICS => Ok(Resource::ClientMetrics(name.to_owned())),
         GROUP if name.is_empty() => {
             Err(Refused::new(ErrorCode::InvalidRequest, "Default group resources are not allowed."))
         }
@@ -98,6 +105,11 @@ fn of_group(context: &Context, name: &str) -> Arc<Overrides> {
     context.core.image().group_configs.get(name).cloned().unwrap_or_default()
 }
 
+/// The settings of a subscription; nobody has to create one first.
+fn subscription(context: &Context, name: &str) -> Arc<Overrides> {
+    context.core.image().client_metrics.get(name).cloned().unwrap_or_default()
+}
+
 pub fn describe(context: &Context, resource: &Resource, wanted: Wanted<'_>) -> Vec<Described> {
     let config = context.core.config();
     match resource {
@@ -105,6 +117,7 @@ pub fn describe(context: &Context, resource: &Resource, wanted: Wanted<'_>) -> V
         Resource::Broker(BrokerTarget::This) => describe::broker(&config, wanted),
         Resource::Broker(BrokerTarget::Default) => describe::broker_default(&config.layers.dynamic_default, wanted),
         Resource::Group(name) => describe::group(&of_group(context, name), &config.layers, wanted),
+        Resource::ClientMetrics(name) => client_metrics::describe(&subscription(context, name), wanted),
         Resource::Logger => describe::loggers(&BTreeMap::from([("root".to_owned(), "INFO".to_owned())]), wanted),
     }
 }
@@ -128,6 +141,13 @@ pub async fn change(context: &Context, resource: Resource, wish: Wish, validate_
                 Wish::Replace(entries) => group::replace_group(&current, &entries, &config.layers)?,
             }
         }
+        Resource::ClientMetrics(name) => {
+            let current = subscription(context, name);
+            match wish {
+                Wish::Alter(alterations) => client_metrics::alter(name, &current, &alterations)?,
+                Wish::Replace(entries) => client_metrics::replace(name, &current, &entries)?,
+            }
+        }
         Resource::Logger => {
             let message = "log levels are set by the environment variable THALWEG_LOG at start";
             return Err(Refused::new(ErrorCode::InvalidRequest, message));
@@ -147,6 +167,7 @@ fn command(resource: &Resource, node_id: i32, Change { set, unset, .. }: Change)
     match resource {
         Resource::Topic(topic) => Command::SetTopicConfigs { id: topic.id, set, unset },
         Resource::Group(name) => Command::SetGroupConfigs { group: name.clone(), set, unset },
+        Resource::ClientMetrics(name) => Command::SetClientMetrics { name: name.clone(), set, unset },
         Resource::Broker(BrokerTarget::Default) => Command::SetBrokerConfigs { node_id: None, set, unset },
         Resource::Broker(BrokerTarget::This) | Resource::Logger => {
             Command::SetBrokerConfigs { node_id: Some(node_id), set, unset }

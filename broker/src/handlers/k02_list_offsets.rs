@@ -1,13 +1,15 @@
-//! ListOffsets: v1-10
+//! ListOffsets: v1-11
 //!
 //! Behaviour: a timestamp finds the first record at or after it; the negative ones have meanings of their own. Without
-//! tiered storage the earliest local offset is the log's start, and there is no latest tiered offset: -1, as Kafka says.
+//! tiered storage the earliest local offset is the log's start, and there is neither a latest tiered offset nor an earliest
+//! that waits to be tiered: -1, as Kafka says.
 //!
 //! Version notes:
 //! - v2 isolation level
 //! - v4 leader epochs (KIP-320)
 //! - v7 max timestamp (KIP-734), v8 earliest local (KIP-405), v9 latest tiered (KIP-1005)
 //! - v10 a timeout for remote storage, which there is none of
+//! - v11 earliest pending upload (KIP-1023)
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -29,6 +31,7 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// What is asked of one partition.
 #[derive(Clone, Copy)]
@@ -40,8 +43,14 @@ struct Question {
 
 /// Timestamps with a meaning of their own, and the version from which on clients may ask for them. Kafka refuses them in
 /// older ones: such a client means something else.
-const SPECIAL: &[(i64, i16)] =
-    &[(LATEST, 1), (EARLIEST, 1), (MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (LATEST_TIERED, 9)];
+const SPECIAL: &[(i64, i16)] = &[
+    (LATEST, 1),
+    (EARLIEST, 1),
+    (MAX_TIMESTAMP, 7),
+    (EARLIEST_LOCAL, 8),
+    (LATEST_TIERED, 9),
+    (EARLIEST_PENDING_UPLOAD, 11),
+];
 
 /// What was found; all -1 where nothing was.
 #[derive(Clone, Copy)]
@@ -117,7 +126,7 @@ async fn find(core: Rc<Core>, group: GroupId, question: Question) -> Result<Foun
     match question.timestamp {
         LATEST => Ok(at(end, epoch)),
         EARLIEST | EARLIEST_LOCAL => Ok(at(start, log.borrow().epoch_at(start).unwrap_or(epoch))),
-        LATEST_TIERED => Ok(NOTHING),
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(NOTHING),
         MAX_TIMESTAMP => found(thalweg_storage::log::lookup_max_timestamp(&log).await, end),
         timestamp if timestamp >= 0 => {
             found(thalweg_storage::log::lookup_timestamp(&log, TimestampMs(timestamp)).await, end)

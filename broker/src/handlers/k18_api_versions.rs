@@ -18,12 +18,19 @@ use thalweg_protocol::{StrBytes, announced_versions};
 use crate::dispatch::{APIS, Answer, Context, decode, encode};
 use crate::metadata::ClusterImage;
 use crate::metadata::features::{self, Feature};
+use crate::net::Software;
 
 pub fn start(context: Context, mut body: Bytes) -> LocalBoxFuture<'static, Answer> {
     let answer = match decode::<ApiVersionsRequest>(&context, &mut body) {
         Err(close) => close,
         Ok(request) => {
             let code = if well_formed(&request, context.version) { ErrorCode::None } else { ErrorCode::InvalidRequest };
+            if context.version >= 3 && code == ErrorCode::None {
+                context.peer.introduce(Software {
+                    name: request.client_software_name.to_string(),
+                    version: request.client_software_version.to_string(),
+                });
+            }
             encode(context.correlation_id, context.version, &response(&context, code))
         }
     };

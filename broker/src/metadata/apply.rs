@@ -36,6 +36,17 @@ impl ClusterImage {
                 self.features.extend(levels);
                 Ok(Outcome::Done)
             }
+            Command::SetClientMetrics { name, set, unset } => {
+                let mut settings =
+                    self.client_metrics.get(name.as_str()).map(|old| (**old).clone()).unwrap_or_default();
+                change_configs(&mut settings, set, &unset);
+                if settings.is_empty() {
+                    self.client_metrics.remove(name.as_str());
+                } else {
+                    self.client_metrics.insert(name.into(), Arc::new(settings));
+                }
+                Ok(Outcome::Done)
+            }
             Command::SetGroupConfigs { group, set, unset } => {
                 let group: Arc<str> = group.into();
                 let mut configs = self.group_configs.get(&group).map(|old| (**old).clone()).unwrap_or_default();

@@ -15,6 +15,7 @@ use thalweg_protocol::{LeaderEpoch, PartitionIndex};
 use thalweg_storage::types::GroupId;
 use uuid::Uuid;
 
+use crate::config::client_metrics::Subscriptions;
 use crate::controller::Endpoint;
 
 /// What the cluster is, as of one point of the controller's log.
@@ -30,6 +31,8 @@ pub struct ClusterImage {
     pub broker_configs: OrdMap<Option<i32>, Arc<BTreeMap<String, String>>>,
     /// Levels of features that were set; others are as in a new cluster.
     features: BTreeMap<String, i16>,
+    /// Subscriptions to clients' metrics, by name.
+    pub client_metrics: Subscriptions,
     /// What was set for groups (KIP-848), by group id.
     pub group_configs: OrdMap<Arc<str>, Arc<BTreeMap<String, String>>>,
     /// The version at which a topic last came, grew or went.

@@ -12,8 +12,8 @@ use futures::{SinkExt as _, StreamExt as _};
 use thalweg_protocol::frame::{FrameLimits, frame_len};
 use thalweg_reactor::Stream;
 
-use super::Peer;
 use super::placement::Placement;
+use super::{Peer, Software};
 use crate::dispatch::{self, Answer, Started, Starting};
 use crate::limits::{
     CONNECTION_REQUESTS_IN_FLIGHT_MAX, FRAME_GROWTH_MAX_BYTES, FRAME_ROOM_BYTES, IDLE_READ_BYTES, LARGE_FRAME_BYTES,
@@ -53,13 +53,14 @@ pub struct Arrival {
     moves: u32,
     /// What was received behind its last request.
     received: BytesMut,
+    software: Software,
 }
 
 impl Arrival {
     pub fn new(stream: TcpStream, address: SocketAddr, listener: usize) -> Self {
         // Without it, a small answer waits for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        Self { stream, address, listener, moves: 0, received: BytesMut::new() }
+        Self { stream, address, listener, moves: 0, received: BytesMut::new(), software: Software::default() }
     }
 }
 
@@ -76,11 +77,12 @@ enum Left {
 
 /// Serves a connection until either side ends it, or it moves to another core.
 pub async fn serve(core: Rc<Core>, arrival: Arrival) {
-    let Arrival { stream, address, listener, moves, received } = arrival;
+    let Arrival { stream, address, listener, moves, received, software } = arrival;
     let stream = Stream::new(stream);
     let (abort, registration) = futures::future::AbortHandle::new_pair();
     let placement = Placement::new(core.id, moves);
     let peer = core.connections.open(address, listener, placement, abort);
+    peer.introduce(software);
     let metrics = &core.shared.metrics;
     if moves == 0 { &metrics.connections_opened } else { &metrics.connections_moved }.add(1);
     let both = run(Rc::clone(&core), Rc::clone(&peer), Frames { stream, buffer: received });
@@ -90,7 +92,8 @@ pub async fn serve(core: Rc<Core>, arrival: Arrival) {
         Ok(Ok(Left::Moves { to, stream, received })) => {
             core.shared.admission.move_to(core.id.0, to.0);
             let moves = peer.placement.moves_after();
-            let arrival = Arrival { stream, address, listener, moves, received };
+            let software = peer.software();
+            let arrival = Arrival { stream, address, listener, moves, received, software };
             core.tell(to, move |core| thalweg_reactor::spawn(serve(core, arrival)).detach());
             return;
         }

@@ -33,11 +33,27 @@ pub struct Peer {
     pub listener: usize,
     /// When the last whole request came in or the last answer went out.
     active: Cell<Instant>,
+    /// What the client says it is.
+    software: RefCell<Software>,
     /// When the frame that is being received began.
     frame_began: Cell<Option<Instant>>,
     requests_in_flight: Cell<usize>,
     placement: Placement,
     abort: AbortHandle,
+}
+
+/// A client library and its version (KIP-511).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Software {
+    pub name: String,
+    pub version: String,
+}
+
+impl Default for Software {
+    /// In Kafka's words.
+    fn default() -> Self {
+        Self { name: "unknown".to_owned(), version: "unknown".to_owned() }
+    }
 }
 
 impl Connections {
@@ -49,6 +65,7 @@ impl Connections {
             address,
             listener,
             active: Cell::new(Instant::now()),
+            software: RefCell::default(),
             frame_began: Cell::new(None),
             requests_in_flight: Cell::new(0),
             placement,
@@ -103,6 +120,15 @@ impl Peer {
     /// session that began here would be lost.
     pub fn moves_to_fetch_from(&self, owners: impl Iterator<Item = CoreId>) -> bool {
         self.placement.settle(owners)
+    }
+
+    /// The client says what it is.
+    pub fn introduce(&self, software: Software) {
+        self.software.replace(software);
+    }
+
+    pub fn software(&self) -> Software {
+        self.software.borrow().clone()
     }
 
     fn touch(&self) {

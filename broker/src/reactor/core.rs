@@ -60,6 +60,17 @@ pub struct LogSize {
     pub topic: String,
     pub partition: PartitionIndex,
     pub bytes: u64,
+    /// The copy in another directory, while it is made.
+    pub future: Option<FutureSize>,
+}
+
+/// How far a log's copy is, and where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FutureSize {
+    pub dir: PathBuf,
+    pub bytes: u64,
+    /// Offsets that are in the log and not in the copy.
+    pub lag: i64,
 }
 
 /// One reactor's state. Exists on its own core only; other cores reach it with [`Core::on`].
@@ -175,6 +186,11 @@ impl Core {
                 topic: descriptor.topic.clone(),
                 partition: descriptor.partition,
                 bytes: log.size_bytes(),
+                future: log.moving().map(|moving| FutureSize {
+                    dir: moving.dir.parent().map(ToOwned::to_owned).unwrap_or_default(),
+                    bytes: moving.copied_bytes,
+                    lag: log.next_offset().since(moving.copied_offset).max(0),
+                }),
             }
         })
         .collect()

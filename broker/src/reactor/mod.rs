@@ -8,6 +8,7 @@ mod core;
 mod groups;
 mod markers;
 mod mesh;
+mod moves;
 mod producer_ids;
 mod reconcile;
 mod replay;
@@ -22,7 +23,7 @@ mod transactions;
 mod turn;
 
 pub use self::budget::{Budget, Permit};
-pub use self::core::{Core, CoreId, IdBlock, LogSize};
+pub use self::core::{Core, CoreId, FutureSize, IdBlock, LogSize};
 pub use self::markers::TxnMarker;
 pub use self::mesh::Stopping;
 pub use self::shards::Kind;

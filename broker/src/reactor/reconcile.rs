@@ -93,6 +93,7 @@ impl Core {
             Err(error) => return tracing::error!(%error, "a broker setting cannot be taken over"),
         }
         self.store.set_producer_id_expiration(self.config().producer_id_expiration_ms());
+        self.store.set_move_rate(self.config().move_bytes_per_second_max / self.shared.cores as f64);
         self.store.set_compaction_budget(self.config().compaction_budget(self.shared.cores));
         self.take_group_settings();
         for topic in image.topics.values() {

@@ -5,15 +5,23 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use uuid::Uuid;
+
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::preflight::Identity;
+use crate::telemetry::Telemetry;
 
 /// Shared by all cores and the admin thread.
 pub struct Shared {
     pub config: Config,
     pub cores: usize,
     pub cluster_id: String,
+    /// Of the first data directory, where the controller's log is.
+    pub directory_id: Uuid,
     pub metrics: Metrics,
+    /// What clients pushed (KIP-714).
+    pub telemetry: Telemetry,
     /// Set once the node serves; `GET /ready` reads it.
     pub ready: AtomicBool,
     /// Set when the process is to stop.
@@ -96,11 +104,13 @@ impl Admission {
 
 impl Shared {
     /// As a node begins: nothing is served yet.
-    pub fn new(config: Config, cluster_id: String) -> Self {
+    pub fn new(config: Config, identity: &Identity) -> Self {
         Self {
             cores: config.cores,
-            cluster_id,
+            cluster_id: identity.cluster_id.clone(),
+            directory_id: identity.directory_id,
             metrics: Metrics::new(config.cores),
+            telemetry: Telemetry::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             drained_cores: AtomicUsize::new(0),

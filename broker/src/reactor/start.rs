@@ -155,6 +155,7 @@ impl Core {
     }
 
     fn run_background(self: &Rc<Self>) {
+        self.store.set_move_rate(self.config().move_bytes_per_second_max / self.shared.cores as f64);
         let store = self.store.clone();
         let wal = store.wal().clone();
         let this = Rc::clone(self);

@@ -2,8 +2,9 @@
 
 use thalweg_protocol::messages::TopicName;
 use thalweg_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use thalweg_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
-use thalweg_protocol::messages::{CreateTopicsRequest, MetadataRequest};
+use thalweg_protocol::messages::{CreateTopicsRequest, DescribeLogDirsRequest, MetadataRequest};
 use thalweg_protocol::{Decodable, HeaderVersion, Request, StrBytes};
 
 use crate::wire::{Client, PATIENCE, Reply, frame, request_bytes};
@@ -98,6 +99,14 @@ impl Asker {
         assert_eq!(answer.topics[0].error_code, 0, "{name}: {answer:?}");
         self.await_leaders(name, partitions);
         answer.topics[0].topic_id
+    }
+
+    /// The directory that a topic's first partition is in.
+    pub fn log_dir(&mut self, name: &str) -> String {
+        let topic = DescribableLogDirTopic::default().with_topic(topic_name(name)).with_partitions(vec![0]);
+        let request = DescribeLogDirsRequest::default().with_topics(Some(vec![topic]));
+        let answer = self.quietly(4, &request).unwrap();
+        answer.results.iter().find(|dir| !dir.topics.is_empty()).unwrap().log_dir.to_string()
     }
 
     /// Kafka answers a creation before the topic can be used; returns the leader's epoch.

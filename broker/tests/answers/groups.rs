@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::leave_group_request::MemberIdentity;
+use thalweg_protocol::messages::metadata_request::MetadataRequestTopic;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use thalweg_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use thalweg_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use thalweg_protocol::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
-    LeaveGroupRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
+    LeaveGroupRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
 };
+use uuid::Uuid;
 
 use crate::asker::{Asker, string};
 
@@ -101,6 +103,42 @@ fn strangers(asker: &mut Asker) {
     }
 }
 
+/// Topics by id, from version 10 on.
+fn by_id(asker: &mut Asker, ours: &GroupId) {
+    let metadata = MetadataRequest::default()
+        .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(asker.topic("grouped")))]));
+    let known = asker.quietly(12, &metadata).unwrap().topics[0].topic_id;
+    let partition =
+        |index| OffsetCommitRequestPartition::default().with_partition_index(index).with_committed_offset(7);
+    let topic =
+        |id| OffsetCommitRequestTopic::default().with_topic_id(id).with_partitions(vec![partition(0), partition(9)]);
+    let request = |topics| {
+        OffsetCommitRequest::default()
+            .with_group_id(ours.clone())
+            .with_generation_id_or_member_epoch(-1)
+            .with_topics(topics)
+    };
+    let unknown = Uuid::from_u128(77);
+    asker.ask("commit by id", 10, &request(vec![topic(known)]));
+    asker.ask("commit by an unknown id", 10, &request(vec![topic(unknown), topic(Uuid::nil())]));
+    asker.ask("commit by a known and an unknown id", 10, &request(vec![topic(unknown), topic(known)]));
+    let wrong = request(vec![topic(unknown), topic(known)]).with_member_id(string("nobody"));
+    asker.ask("commit by id, by nobody", 10, &wrong.with_generation_id_or_member_epoch(3));
+    let fetch = |ids: Option<&[Uuid]>| {
+        let topics = ids.map(|ids| {
+            let topic =
+                |id: &Uuid| OffsetFetchRequestTopics::default().with_topic_id(*id).with_partition_indexes(vec![0, 9]);
+            ids.iter().map(topic).collect()
+        });
+        let group = OffsetFetchRequestGroup::default().with_group_id(ours.clone()).with_topics(topics);
+        OffsetFetchRequest::default().with_groups(vec![group])
+    };
+    asker.ask("committed, by id", 10, &fetch(Some(&[known])));
+    asker.ask("committed, by an unknown id", 10, &fetch(Some(&[unknown])));
+    asker.ask("committed, by both", 10, &fetch(Some(&[unknown, known])));
+    asker.ask("committed, all, by id", 10, &fetch(None));
+}
+
 fn offsets(asker: &mut Asker) {
     let commit = |group: GroupId, topic: &str, index, metadata: &str| {
         let partition = OffsetCommitRequestPartition::default().with_partition_index(index).with_committed_offset(5);
@@ -143,6 +181,7 @@ fn offsets(asker: &mut Asker) {
     asker.ask("committed by an unknown group", 8, &fetch(group(asker, "missing"), Some(&[&known])));
     asker.ask("committed by an unknown group, all", 8, &fetch(group(asker, "missing"), None));
     asker.ask("committed by no group", 8, &fetch(GroupId(string("")), Some(&[&known])));
+    by_id(asker, &ours);
     let forget = |group: GroupId, topic: &str, index| {
         let partition = OffsetDeleteRequestPartition::default().with_partition_index(index);
         let topic = OffsetDeleteRequestTopic::default().with_name(crate::asker::topic_name(topic));

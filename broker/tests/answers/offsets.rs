@@ -42,8 +42,8 @@ fn list(asker: &mut Asker, name: &str, state: &str) {
     for timestamp in
         [-1, -2, -3, -4, -5, -6, -7, -100, i64::MIN, 0, BASE, BASE + 1500, BASE + 2500, BASE + 9000, i64::MAX]
     {
-        for version in [10, 9, 8, 7, 6, 1] {
-            if version < 10 && !(-7..0).contains(&timestamp) {
+        for version in [11, 10, 9, 8, 7, 6, 1] {
+            if version != 10 && !(-7..0).contains(&timestamp) {
                 continue;
             }
             let case = format!("offset of {name}{state} at {timestamp}, version {version}");

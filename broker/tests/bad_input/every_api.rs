@@ -31,6 +31,8 @@ pub struct World {
     /// Its member `member` has the first record of [`World::topic`], in a session whose next epoch is 2.
     pub share_group: String,
     pub idle_share_group: String,
+    /// Where the topic is.
+    pub log_dir: String,
 }
 
 /// Header and body as bytes.
@@ -159,10 +161,14 @@ fn group(key: ApiKey, request: Fields, world: &World) -> Fields {
         ApiKey::OffsetCommit => {
             let partition = Fields::new(version).all(i32(0)).all(i64(0)).from(6, i32(-1)).all(text("metadata")).one();
             let who = request.all(group()).all(i32(world.generation)).all(member()).from(7, NULL);
-            who.of(2, 4, i64(-1)).all(one(vec![topic(), partition]))
+            let topic = Fields::new(version).until(9, topic()).from(10, Node::Id(world.topic_id)).all(partition);
+            who.of(2, 4, i64(-1)).all(topic.one())
         }
         ApiKey::OffsetFetch => {
-            let topics = || one(vec![topic(), list(vec![i32(0)])]);
+            let topics = || {
+                let topic = Fields::new(version).until(9, topic()).from(10, Node::Id(world.topic_id));
+                topic.all(list(vec![i32(0)])).one()
+            };
             let groups = Fields::new(version).all(group()).from(9, NULL).from(9, i32(-1)).all(topics()).one();
             request.until(7, group()).until(7, topics()).from(8, groups).from(7, flag(false))
         }
@@ -299,11 +305,34 @@ fn asking(key: ApiKey, request: Fields, world: &World) -> Fields {
         ApiKey::ApiVersions => request.from(3, text("bad-input")).from(3, text("1.0")),
         ApiKey::InitProducerId => request.all(NULL).all(i32(60_000)).from(3, i64(-1)).from(3, i16(-1)),
         ApiKey::DescribeLogDirs => request.all(one(vec![text(&world.topic), list(vec![i32(0)])])),
+        ApiKey::AlterReplicaLogDirs => {
+            // Into the directory where it is: nothing moves.
+            let topic = one(vec![text(&world.topic), list(vec![i32(0)])]);
+            request.all(one(vec![text(&world.log_dir), topic]))
+        }
         ApiKey::DeleteGroups => request.all(list(vec![text(&world.idle_group)])),
         ApiKey::UpdateFeatures => {
             let update = Fields::new(version).all(text("transaction.version")).all(i16(2)).until(0, flag(false));
             request.all(i32(10_000)).all(update.from(1, i8(1)).one()).from(1, flag(true))
         }
+        ApiKey::ElectLeaders => {
+            request.from(1, i8(0)).all(one(vec![text(&world.topic), list(vec![i32(0)])])).all(i32(10_000))
+        }
+        ApiKey::AlterPartitionReassignments => {
+            let partition = one(vec![i32(0), list(vec![i32(1)])]);
+            request.all(i32(10_000)).from(1, flag(true)).all(one(vec![text(&world.topic), partition]))
+        }
+        ApiKey::ListPartitionReassignments => {
+            request.all(i32(10_000)).all(one(vec![text(&world.topic), list(vec![i32(0)])]))
+        }
+        ApiKey::DescribeQuorum => request.all(one(vec![text("__cluster_metadata"), one(vec![i32(0)])])),
+        ApiKey::GetTelemetrySubscriptions => request.all(Node::Id([7; 16])),
+        ApiKey::PushTelemetry => {
+            let payload = Node::Bytes(Some(vec![]));
+            request.all(Node::Id([8; 16])).all(i32(0)).all(flag(true)).all(i8(0)).all(payload)
+        }
+        ApiKey::ListConfigResources => request.from(1, list(vec![i8(2), i8(16)])),
+        ApiKey::UnregisterBroker => request.all(i32(9)),
         ApiKey::DescribeCluster => request.all(flag(true)).from(1, i8(1)).from(2, flag(false)),
         ApiKey::ConsumerGroupDescribe => request.all(list(vec![text(&world.consumer_group)])).all(flag(true)),
         ApiKey::DescribeTopicPartitions => {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use thalweg_protocol::messages::{ApiKey, RequestKind};
+use thalweg_protocol::messages::ApiKey;
 
 use crate::every_api::{body, request};
 use crate::exchange::Exchange;
@@ -59,7 +59,7 @@ fn is_readable(key: ApiKey, request: &[u8]) -> bool {
     let Ok(head) = thalweg_protocol::parse_head(&mut rest) else { return false };
     head.api_key == key as i16
         && thalweg_protocol::request::check_body(head.api_key, head.api_version, &rest).is_ok()
-        && RequestKind::decode(key, &mut rest, head.api_version).is_ok()
+        && key.recode_request(head.api_version, &mut rest).is_ok()
 }
 
 /// Changes something behind the correlation id, or the version.

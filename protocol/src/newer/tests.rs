@@ -24,8 +24,13 @@ const SHARED: [ApiKey; 8] = [
 ];
 
 /// Those whose newer versions have fields that the crate's text cannot show.
-const HAVE_MORE: [ApiKey; 4] =
-    [ApiKey::WriteTxnMarkers, ApiKey::ShareFetch, ApiKey::ShareAcknowledge, ApiKey::DescribeShareGroupOffsets];
+const HAVE_MORE: [ApiKey; 5] = [
+    ApiKey::WriteTxnMarkers,
+    ApiKey::DescribeLogDirs,
+    ApiKey::ShareFetch,
+    ApiKey::ShareAcknowledge,
+    ApiKey::DescribeShareGroupOffsets,
+];
 
 fn older_key(api: ApiKey) -> older::ApiKey {
     older::ApiKey::try_from(api as i16).unwrap()

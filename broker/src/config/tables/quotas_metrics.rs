@@ -5,7 +5,7 @@ use crate::config::schema::{
     Check::{Any, AtLeast},
     ConfigKey,
     DefaultValue::{Is, Unset},
-    Use::NoEffect,
+    Use::{NoEffect, Used},
     keys,
 };
 
@@ -28,6 +28,6 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "How often Kafka's own metrics reporters are polled."
     "kafka.metrics.reporters": List = Is(""), Any, Low, ReadOnly, NoEffect(reasons::METRICS);
         "Classes of Kafka's older metrics reporters."
-    "telemetry.max.bytes": Int = Is("1048576"), AtLeast(1), Low, ReadOnly, NoEffect(reasons::TELEMETRY);
+    "telemetry.max.bytes": Int = Is("1048576"), AtLeast(1), Low, ReadOnly, Used;
         "Most bytes of client telemetry that are accepted at once (KIP-714)."
 };

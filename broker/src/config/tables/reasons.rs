@@ -37,7 +37,6 @@ pub(super) const SHARE: &str = "the state of share groups is kept without it";
 pub(super) const SHARE_RENEW: &str = "holds on records cannot be renewed in this version";
 pub(super) const SHUTDOWN: &str = "leadership is always handed over before a node stops";
 pub(super) const STREAMS: &str = "streams groups are not served in this version";
-pub(super) const TELEMETRY: &str = "client telemetry is not collected in this version";
 pub(super) const THREADS: &str = "one reactor per core does this work; thalweg.cores says how many";
 pub(super) const TIER: &str = "there is no tiered storage in this version";
 pub(super) const TLS: &str = "there is no TLS in this version; listeners that ask for it are refused";

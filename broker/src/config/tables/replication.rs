@@ -5,7 +5,7 @@ use crate::config::schema::{
     Check::{Any, AtLeast},
     ConfigKey,
     DefaultValue::{Is, Unset},
-    Use::NoEffect,
+    Use::{NoEffect, Used},
     keys,
 };
 
@@ -18,7 +18,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Whether a replica that lacks acknowledged records may become leader."
     "num.replica.fetchers": Int = Is("1"), AtLeast(1), High, ClusterWide, NoEffect(reasons::REPLICA);
         "Threads that copy from each other broker."
-    "num.replica.alter.log.dirs.threads": Int = Unset, Any, High, ReadOnly, NoEffect(reasons::REPLICA);
+    "num.replica.alter.log.dirs.threads": Int = Unset, Any, High, ReadOnly, NoEffect(reasons::THREADS);
         "Threads that move replicas between directories."
     "replica.fetch.backoff.ms": Int = Is("1000"), AtLeast(0), Medium, ReadOnly, NoEffect(reasons::REPLICA);
         "Pause of a follower after a failed fetch."
@@ -44,7 +44,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Most bytes per second that followers of throttled replicas take in."
     "leader.replication.throttled.rate": Long = Is("9223372036854775807"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::REPLICA);
         "Most bytes per second that leaders of throttled replicas give out."
-    "replica.alter.log.dirs.io.max.bytes.per.second": Long = Is("9223372036854775807"), AtLeast(0), Medium, ClusterWide, NoEffect(reasons::REPLICA);
+    "replica.alter.log.dirs.io.max.bytes.per.second": Long = Is("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Used;
         "Most bytes per second that moving replicas between directories takes."
     "replication.quota.window.num": Int = Is("11"), AtLeast(1), Low, ReadOnly, NoEffect(reasons::QUOTA);
         "Samples kept for replication quotas."

@@ -13,20 +13,25 @@ tool() {
   shift
   case $name in
     kafka-broker-api-versions) class=org.apache.kafka.tools.BrokerApiVersionsCommand ;;
+    kafka-client-metrics) class=org.apache.kafka.tools.ClientMetricsCommand ;;
     kafka-cluster) class=org.apache.kafka.tools.ClusterTool ;;
     kafka-configs) class=kafka.admin.ConfigCommand ;;
     kafka-console-consumer) class=org.apache.kafka.tools.consumer.ConsoleConsumer ;;
     kafka-console-producer) class=org.apache.kafka.tools.ConsoleProducer ;;
+    kafka-consumer-groups) class=org.apache.kafka.tools.consumer.group.ConsumerGroupCommand ;;
     kafka-consumer-perf-test) class=org.apache.kafka.tools.ConsumerPerformance ;;
     kafka-delete-records) class=org.apache.kafka.tools.DeleteRecordsCommand ;;
     kafka-e2e-latency) class=org.apache.kafka.tools.EndToEndLatency ;;
     kafka-features) class=org.apache.kafka.tools.FeatureCommand ;;
     kafka-get-offsets) class=org.apache.kafka.tools.GetOffsetShell ;;
-    kafka-log-dirs) class=org.apache.kafka.tools.LogDirsCommand ;;
-    kafka-producer-perf-test) class=org.apache.kafka.tools.ProducerPerformance ;;
     kafka-groups) class=org.apache.kafka.tools.GroupsCommand ;;
+    kafka-leader-election) class=org.apache.kafka.tools.LeaderElectionCommand ;;
+    kafka-log-dirs) class=org.apache.kafka.tools.LogDirsCommand ;;
+    kafka-metadata-quorum) class=org.apache.kafka.tools.MetadataQuorumCommand ;;
+    kafka-producer-perf-test) class=org.apache.kafka.tools.ProducerPerformance ;;
     kafka-share-groups) class=org.apache.kafka.tools.consumer.group.ShareGroupCommand ;;
     kafka-console-share-consumer) class=org.apache.kafka.tools.consumer.ConsoleShareConsumer ;;
+    kafka-reassign-partitions) class=org.apache.kafka.tools.reassign.ReassignPartitionsCommand ;;
     kafka-transactions) class=org.apache.kafka.tools.TransactionsCommand ;;
     kafka-topics) class=org.apache.kafka.tools.TopicCommand ;;
     *) echo "no class known for $name"; return 2 ;;
@@ -198,6 +203,162 @@ log_dirs() {
   expect "\"error\":null" "$scratch/out"
 }
 
+# The id of the broker.
+node() {
+  sed -n 's/.*Leader: \([0-9]*\).*/\1/p' "$scratch/described" | head -1
+}
+
+leader_election() {
+  capture out tool kafka-leader-election --bootstrap-server "$bootstrap" --election-type preferred --topic "$topic" --partition 0
+  expect "^Valid replica already elected for partitions.*$topic-0" "$scratch/out"
+  echo "{\"partitions\": [{\"topic\": \"$topic\", \"partition\": 1}]}" > "$scratch/elect.json"
+  capture out tool kafka-leader-election --bootstrap-server "$bootstrap" --election-type unclean --path-to-json-file "$scratch/elect.json"
+  expect "^Valid replica already elected for partitions.*$topic-1" "$scratch/out"
+  tool kafka-leader-election --bootstrap-server "$bootstrap" --election-type preferred --all-topic-partitions
+}
+
+leader_election_unknown() {
+  capture out tool kafka-leader-election --bootstrap-server "$bootstrap" --election-type preferred --topic "${prefix}nowhere" --partition 0 && return 1
+  expect "UnknownTopicOrPartitionException" "$scratch/out"
+}
+
+# reassign JSON ARGS...: the reassignment tool with this assignment.
+reassign() {
+  local json=$1
+  shift
+  echo "$json" > "$scratch/reassign.json"
+  tool kafka-reassign-partitions --bootstrap-server "$bootstrap" --reassignment-json-file "$scratch/reassign.json" "$@"
+}
+
+reassign_in_place() {
+  echo "{\"topics\": [{\"topic\": \"$topic\"}], \"version\": 1}" > "$scratch/move.json"
+  capture out tool kafka-reassign-partitions --bootstrap-server "$bootstrap" --generate --topics-to-move-json-file "$scratch/move.json" --broker-list "$(node)"
+  expect "^Proposed partition reassignment configuration" "$scratch/out"
+  local json
+  json=$(tail -1 "$scratch/out")
+  capture out reassign "$json" --execute
+  expect "^Successfully started partition reassignments? for .*$topic-0" "$scratch/out"
+  capture out reassign "$json" --verify
+  expect "^Reassignment of partition $topic-0 is completed" "$scratch/out"
+  capture out tool kafka-reassign-partitions --bootstrap-server "$bootstrap" --list
+  expect "^No partition reassignments found" "$scratch/out"
+}
+
+reassign_elsewhere() {
+  local json="{\"version\": 1, \"partitions\": [{\"topic\": \"$topic\", \"partition\": 0, \"replicas\": [9999]}]}"
+  capture out reassign "$json" --execute && return 1
+  expect "9999" "$scratch/out"
+}
+
+# Into each of the broker's directories in turn: it is in one of them.
+reassign_to_directories() {
+  local dir json try
+  tool kafka-log-dirs --bootstrap-server "$bootstrap" --describe --topic-list "$topic" > "$scratch/dirs"
+  for dir in $(grep -o '"logDir":"[^"]*"' "$scratch/dirs" | cut -d'"' -f4); do
+    json="{\"version\": 1, \"partitions\": [{\"topic\": \"$topic\", \"partition\": 1, \"replicas\": [$(node)], \"log_dirs\": [\"$dir\"]}]}"
+    capture out reassign "$json" --execute
+    expect "^Successfully started moving log directory to $dir for replica $topic-1 with broker $(node)" "$scratch/out"
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+      capture out reassign "$json" --verify
+      grep -q "completed successfully" "$scratch/out" && break
+      sleep 1
+    done
+    expect "^Reassignment of replica $topic-1-$(node) completed successfully" "$scratch/out"
+  done
+}
+
+reassign_to_no_directory() {
+  local json="{\"version\": 1, \"partitions\": [{\"topic\": \"$topic\", \"partition\": 1, \"replicas\": [$(node)], \"log_dirs\": [\"/no/such/directory\"]}]}"
+  capture out reassign "$json" --execute && return 1
+  expect "LogDirNotFoundException|Log dir .*not found|log directory was not found" "$scratch/out"
+}
+
+client_metrics() {
+  local name=${prefix}subscription
+  capture out tool kafka-client-metrics --bootstrap-server "$bootstrap" --alter --name "$name" --metrics org.apache.kafka.consumer. --interval 30000 --match client_id=abc.*
+  expect "^Altered client metrics config for $name" "$scratch/out"
+  capture out tool kafka-client-metrics --bootstrap-server "$bootstrap" --list
+  expect "^$name$" "$scratch/out"
+  capture out tool kafka-client-metrics --bootstrap-server "$bootstrap" --describe --name "$name"
+  expect "^Client metrics configs for $name are:" "$scratch/out"
+  expect "interval.ms=30000" "$scratch/out"
+  expect "match=client_id=abc" "$scratch/out"
+  expect "metrics=org.apache.kafka.consumer" "$scratch/out"
+  capture out tool kafka-client-metrics --bootstrap-server "$bootstrap" --delete --name "$name"
+  expect "^Deleted client metrics config for $name" "$scratch/out"
+  capture out tool kafka-client-metrics --bootstrap-server "$bootstrap" --list
+  refuse "^$name$" "$scratch/out"
+}
+
+client_metrics_wrong() {
+  capture out tool kafka-client-metrics --bootstrap-server "$bootstrap" --alter --name "${prefix}wrong" --metrics a --interval 5 && return 1
+  expect "InvalidRequestException.*interval must be between 100 and 3600000" "$scratch/out"
+}
+
+metadata_quorum() {
+  capture out tool kafka-metadata-quorum --bootstrap-server "$bootstrap" describe --status
+  for line in "ClusterId: +\S+" "LeaderId: +$(node)" "LeaderEpoch: +[0-9]+" "HighWatermark: +[0-9]+" "MaxFollowerLag: +0" \
+    "CurrentVoters: +\[.*\"id\": ?$(node)" "CurrentObservers: +\[\]"; do
+    expect "^$line" "$scratch/out"
+  done
+  capture out tool kafka-metadata-quorum --bootstrap-server "$bootstrap" describe --replication
+  expect "^NodeId\s+DirectoryId\s+LogEndOffset\s+Lag\s+LastFetchTimestamp\s+LastCaughtUpTimestamp\s+Status" "$scratch/out"
+  expect "^$(node)\s.*\s0\s.*Leader" "$scratch/out"
+}
+
+unregister_unknown() {
+  capture out tool kafka-cluster unregister --bootstrap-server "$bootstrap" --id 9999 && return 1
+  expect "BrokerIdNotRegisteredException" "$scratch/out"
+}
+
+groups_list() {
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --list
+  expect "^${prefix}console$" "$scratch/out"
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --list --state
+  expect "^${prefix}console\s.*Empty" "$scratch/out"
+  capture out tool kafka-groups --bootstrap-server "$bootstrap" --list
+  expect "^${prefix}console\s+Classic\s+consumer" "$scratch/out"
+}
+
+groups_describe() {
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --describe --group "${prefix}console"
+  expect "^Consumer group '${prefix}console' has no active members" "$scratch/out"
+  expect "^${prefix}console\s+$topic\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+-" "$scratch/out"
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --describe --group "${prefix}console" --state
+  expect "^${prefix}console\s+\S+\s+\([0-9]+\)\s.*Empty\s+0" "$scratch/out"
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --describe --group "${prefix}nobody" || true
+  expect "GroupIdNotFoundException|does not exist" "$scratch/out"
+}
+
+# reset ARGS...: the new offset of the first partition of the topic, after so resetting it.
+reset() {
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --group "${prefix}console" --reset-offsets --topic "${prefix}offset" "$@"
+  sed -n "s/^${prefix}console *${prefix}offset *0 *\([0-9]*\).*/\1/p" "$scratch/out"
+}
+
+groups_reset() {
+  equal 20 "$(reset --to-earliest --execute | tail -1)" "earliest"
+  equal 50 "$(reset --to-latest --execute | tail -1)" "latest"
+  equal 42 "$(reset --to-offset 42 --execute | tail -1)" "an offset"
+  equal 37 "$(reset --shift-by -5 --execute | tail -1)" "five back"
+  equal 50 "$(reset --to-datetime 2100-01-01T00:00:00.000 --dry-run | tail -1)" "a time to come"
+  equal 20 "$(reset --by-duration PT24H --dry-run | tail -1)" "a day ago"
+  equal 37 "$(reset --to-current --dry-run | tail -1)" "where it is"
+  tool kafka-consumer-groups --bootstrap-server "$bootstrap" --group "${prefix}console" --reset-offsets --topic "${prefix}offset" --to-current --export --dry-run > "$scratch/offsets.csv"
+  expect "^\"?${prefix}offset\"?,0,37" "$scratch/offsets.csv"
+}
+
+groups_delete() {
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --group "${prefix}console" --delete-offsets --topic "${prefix}offset"
+  expect "^Request succeeded for deleting offsets" "$scratch/out"
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --delete --group "${prefix}console"
+  expect "^Deletion of requested consumer groups \('${prefix}console'\) was successful" "$scratch/out"
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --list
+  refuse "^${prefix}console$" "$scratch/out"
+  capture out tool kafka-consumer-groups --bootstrap-server "$bootstrap" --delete --group "${prefix}console" || true
+  expect "GroupIdNotFoundException|does not exist" "$scratch/out"
+}
+
 producer_perf() {
   capture out tool kafka-producer-perf-test --bootstrap-server "$bootstrap" --topic "$topic" --num-records 20000 --record-size 1000 --throughput -1 --command-property acks=all
   expect "^20000 records sent, .* records/sec .* 99\.9th" "$scratch/out"
@@ -320,6 +481,20 @@ check cluster-id cluster_id
 check get-offsets get_offsets
 check delete-records delete_records
 check log-dirs log_dirs
+check leader-election leader_election
+check leader-election-unknown leader_election_unknown
+check reassign-in-place reassign_in_place
+check reassign-to-an-unknown-broker reassign_elsewhere
+check reassign-to-every-directory reassign_to_directories
+check reassign-to-an-unknown-directory reassign_to_no_directory
+check client-metrics client_metrics
+check client-metrics-wrong client_metrics_wrong
+check metadata-quorum metadata_quorum
+check unregister-an-unknown-broker unregister_unknown
+check consumer-groups-list groups_list
+check consumer-groups-describe groups_describe
+check consumer-groups-reset-offsets groups_reset
+check consumer-groups-delete groups_delete
 check producer-perf-test producer_perf
 check producer-perf-test-compressed producer_perf_codec
 check consumer-perf-test consumer_perf

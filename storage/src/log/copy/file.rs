@@ -10,7 +10,7 @@ use thalweg_protocol::KafkaOffset;
 
 use super::LogCopy;
 use crate::error::StorageError;
-use crate::io::{BLOCK_SIZE_BYTES, Disk, DiskFile, DmaBuffer, OpenMode, yield_now};
+use crate::io::{BLOCK_SIZE_BYTES, DiskFile, DmaBuffer, OpenMode, yield_now};
 use crate::log::segment::FilePlace;
 use crate::log::{FileKind, file_path};
 

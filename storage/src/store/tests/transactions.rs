@@ -376,7 +376,7 @@ fn aborts_move_with_their_log() {
     let sim = SimDisk::new(6);
     let mut random = SimRandom::new(6);
     let mut bench = Bench::open(&sim, Model::default(), 1);
-    for _ in 0..600 {
+    for _ in 0..900 {
         bench.step(&mut random);
     }
     bench.running.settle();

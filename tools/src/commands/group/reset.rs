@@ -206,7 +206,7 @@ impl Plan<'_> {
         flag.or(arguments.to_offset.map(Target::Offset))
             .or(arguments.shift_by.map(Target::Shift))
             .or(arguments.to_datetime.map(Target::Time))
-            .or_else(|| arguments.by_duration.map(|ago| Target::Time(time::now_ms().saturating_sub(ago))))
+            .or_else(|| arguments.by_duration.map(|ago| Target::Time(time::now_ms().saturating_sub(ago).max(0))))
     }
 
     fn change(&self, topic: &str, partition: i32, known: [&ByPartition; 3]) -> Result<Change, Failure> {

@@ -41,6 +41,7 @@ fn fields(line: &str) -> Option<Vec<String>> {
             '"' if quoted && letters.next_if_eq(&'"').is_some() => field.push('"'),
             '"' if quoted => quoted = false,
             '"' if field.is_empty() => quoted = true,
+            '"' => return None,
             ',' if !quoted => fields.push(String::new()),
             _ => field.push(letter),
         }
