@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{cluster, completion, config, consume, group, log, produce, topic};
+use crate::commands::{cluster, completion, config, consume, group, log, produce, topic, txn};
 use crate::output::Output;
 
 /// Works with a Thalweg cluster, or any other that speaks Kafka's protocol.
@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Groups: list, describe, lag, reset offsets, delete
     #[command(subcommand)]
     Group(group::Command),
+    /// Transactions: list, describe, abort, find hanging ones
+    #[command(subcommand)]
+    Txn(txn::Command),
     /// The cluster and its brokers
     #[command(subcommand)]
     Cluster(cluster::Command),

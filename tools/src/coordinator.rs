@@ -1,4 +1,4 @@
-//! The broker that looks after a group: found, asked, and found again when the group has moved.
+//! The broker that looks after a group or a transactional id: found, asked, and found again when that has moved.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,6 +40,30 @@ pub(crate) fn patiently<T>(
     }
 }
 
+/// What has a coordinator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Coordinates {
+    Group,
+    Transaction,
+}
+
+impl Coordinates {
+    /// Kafka's `FindCoordinatorRequest.CoordinatorType`.
+    const fn key_type(self) -> i8 {
+        match self {
+            Self::Group => 0,
+            Self::Transaction => 1,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Transaction => "transactional id",
+        }
+    }
+}
+
 /// Asks a group's coordinator; `code_of` is the answer's error for the group as a whole.
 pub(crate) fn call<C: Call>(
     cluster: &mut Cluster,
@@ -48,8 +72,20 @@ pub(crate) fn call<C: Call>(
     request: &C,
     code_of: impl Fn(&C::Response) -> i16,
 ) -> Result<C::Response, Failure> {
+    call_of(Coordinates::Group, cluster, global, group, request, code_of)
+}
+
+/// As [`call`], of whatever has a coordinator.
+pub(crate) fn call_of<C: Call>(
+    what: Coordinates,
+    cluster: &mut Cluster,
+    global: &Global,
+    key: &str,
+    request: &C,
+    code_of: impl Fn(&C::Response) -> i16,
+) -> Result<C::Response, Failure> {
     let attempt = || {
-        let (code, node) = find(cluster, group)?;
+        let (code, node) = find(what, cluster, key)?;
         if code != ErrorCode::None.code() {
             return Ok((code, None));
         }
@@ -58,18 +94,21 @@ pub(crate) fn call<C: Call>(
     };
     match patiently(global, attempt)? {
         (_, Some(answer)) => Ok(answer),
-        (code, None) => Err(Failure::refused(format!("cannot find the coordinator of group `{group}`"), code, None)),
+        (code, None) => {
+            Err(Failure::refused(format!("cannot find the coordinator of {} `{key}`", what.name()), code, None))
+        }
     }
 }
 
 /// The error code, and the broker when there is none.
-pub(crate) fn find(cluster: &mut Cluster, group: &str) -> Result<(i16, i32), Failure> {
+fn find(what: Coordinates, cluster: &mut Cluster, key: &str) -> Result<(i16, i32), Failure> {
     let connection = cluster.any();
+    let request = FindCoordinatorRequest::default().with_key_type(what.key_type());
     if connection.version::<FindCoordinatorRequest>()? < VERSION_WITH_KEYS {
-        let answer = connection.call(&FindCoordinatorRequest::default().with_key(text(group)))?;
+        let answer = connection.call(&request.with_key(text(key)))?;
         return Ok((answer.error_code, answer.node_id.0));
     }
-    let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(group)]);
+    let request = request.with_coordinator_keys(vec![text(key)]);
     let answer = connection.call(&request)?;
     let found = answer.coordinators.first();
     Ok(found.map_or((ErrorCode::CoordinatorNotAvailable.code(), -1), |found| (found.error_code, found.node_id.0)))

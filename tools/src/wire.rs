@@ -53,6 +53,11 @@ calls! {
     IncrementalAlterConfigs: IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse;
     ConsumerGroupDescribe: ConsumerGroupDescribeRequest => ConsumerGroupDescribeResponse;
     ShareGroupDescribe: ShareGroupDescribeRequest => ShareGroupDescribeResponse;
+    InitProducerId: InitProducerIdRequest => InitProducerIdResponse;
+    WriteTxnMarkers: WriteTxnMarkersRequest => WriteTxnMarkersResponse, up to 1;
+    DescribeProducers: DescribeProducersRequest => DescribeProducersResponse;
+    DescribeTransactions: DescribeTransactionsRequest => DescribeTransactionsResponse;
+    ListTransactions: ListTransactionsRequest => ListTransactionsResponse;
 }
 
 /// A connection whose broker has said what it can.

@@ -16,5 +16,7 @@ mod log;
 mod produce;
 #[path = "cli/topics.rs"]
 mod topics;
+#[path = "cli/transactions.rs"]
+mod transactions;
 #[path = "cli/usage.rs"]
 mod usage;

@@ -8,6 +8,7 @@ pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod produce;
 pub(crate) mod topic;
+pub(crate) mod txn;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
@@ -19,6 +20,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Produce(arguments) => produce::run(&global, &arguments),
         Command::Consume(arguments) => consume::run(&global, &arguments),
         Command::Group(command) => group::run(&global, command),
+        Command::Txn(command) => txn::run(&global, command),
         Command::Cluster(command) => cluster::run(&global, &command),
         Command::Config(command) => config::run(&global, command),
         Command::Log(command) => log::run(&global, &command),
