@@ -59,7 +59,8 @@ fn a_file_of_bytes_is_one_record_and_comes_back() {
 fn what_consume_writes_as_json_produce_reads() {
     let broker = broker();
     let (from, to) = (unique("json-from"), unique("json-to"));
-    thalweg(&broker.bootstrap, &["topic", "create", &from, &to, "-p", "2"]).ok();
+    // The records are old: retention would take them.
+    thalweg(&broker.bootstrap, &["topic", "create", &from, &to, "-p", "2", "-c", "retention.ms=-1"]).ok();
     let lines = [
         json!({"key": "k", "value": "v", "headers": [{"key": "h", "value": "1"}, {"key": "h", "value": null}], "partition": 1, "timestamp": 1_700_000_000_000_i64}),
         json!({"key_base64": "AP8=", "value": null, "headers": [], "partition": 0, "timestamp": 1_700_000_000_001_i64}),
