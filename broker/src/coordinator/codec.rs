@@ -129,6 +129,19 @@ pub(super) fn take<'a>(from: &mut &'a [u8], what: &'static str, length: i64) -> 
     Ok(taken)
 }
 
+/// Shows each tagged field to `see`.
+pub(super) fn tagged<'a>(
+    from: &mut &'a [u8],
+    mut see: impl FnMut(u64, &'a [u8]) -> Result<(), CodecError>,
+) -> Result<(), CodecError> {
+    for _ in 0..varint(from, "tagged fields")? {
+        let tag = varint(from, "tag")?;
+        let length = varint(from, "tagged field")?;
+        see(tag, take(from, "tagged field", i64::try_from(length).unwrap_or(-1))?)?;
+    }
+    Ok(())
+}
+
 /// A copy that owns exactly its bytes: what is kept must not pin the frame or the batch it came in.
 pub(super) fn own(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())

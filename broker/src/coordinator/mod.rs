@@ -5,6 +5,7 @@ mod codec;
 mod effect;
 pub mod group;
 mod hosted;
+mod load;
 mod partition;
 #[cfg(test)]
 mod script;
@@ -14,7 +15,9 @@ pub mod transaction;
 
 pub use effect::{AppendToken, Effect, ReplyToken};
 pub use hosted::{Coordinators, Hosted, PendingAppend};
+pub use load::LoadError;
 pub use partition::partition_for;
+use shard::Phase;
 pub use shard::{Effects, Shard};
 
 use thalweg_protocol::error::ErrorCode;

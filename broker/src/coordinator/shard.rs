@@ -1,11 +1,10 @@
 //! What all coordinators are to their driver: state machines that live in a partition of an internal topic.
 
-use std::fmt::Display;
-
 use thalweg_protocol::TimestampMs;
 use thalweg_protocol::error::ErrorCode;
 
 use super::effect::{AppendToken, Effect};
+use super::load::LoadError;
 
 /// What handling an event gave.
 pub type Effects<S> = Vec<Effect<<S as Shard>::Response, <S as Shard>::Errand>>;
@@ -17,11 +16,9 @@ pub trait Shard: Sized + 'static {
     type Response: 'static;
     /// What it asks for besides answers and writes.
     type Errand: 'static;
-    /// Why its log cannot be read.
-    type LoadError: Display;
 
     /// Replays record batches of the partition, in order, from its start.
-    fn load(&mut self, batch: &[u8]) -> Result<(), Self::LoadError>;
+    fn load(&mut self, batch: &[u8]) -> Result<(), LoadError>;
 
     /// The log was replayed: begins to serve.
     fn loaded(&mut self, now: TimestampMs) -> Effects<Self>;
@@ -40,4 +37,25 @@ pub trait Shard: Sized + 'static {
 
     /// The largest batch that its log takes from now on.
     fn set_batch_size_max(&mut self, bytes: usize);
+}
+
+/// How far a shard is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// Reads the partition.
+    Loading,
+    Serving,
+    /// The partition is led elsewhere.
+    Unloaded,
+}
+
+impl Phase {
+    /// Whether requests are answered with more than an error.
+    pub(super) fn check_serving(self) -> Result<(), ErrorCode> {
+        match self {
+            Self::Serving => Ok(()),
+            Self::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
+            Self::Unloaded => Err(ErrorCode::NotCoordinator),
+        }
+    }
 }

@@ -4,14 +4,13 @@ use thalweg_protocol::TimestampMs;
 
 use super::ErrorCode;
 use super::effect::{AppendToken, Effect, Errand, Response};
-use super::load::LoadError;
 use super::shard::GroupShard;
 use crate::coordinator::Shard;
+use crate::coordinator::load::LoadError;
 
 impl Shard for GroupShard {
     type Response = Response;
     type Errand = Errand;
-    type LoadError = LoadError;
 
     fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
         self.load(batch)

@@ -1,9 +1,8 @@
 //! Building a shard from its partition's log, and giving it up.
 
 use indexmap::IndexMap;
-use thalweg_protocol::records::{self, ControlRecord, Marker, RecordError};
-use thalweg_protocol::{KafkaOffset, ProducerId, TimestampMs};
-use thiserror::Error;
+use thalweg_protocol::records::{self, ControlRecord, Marker};
+use thalweg_protocol::{ProducerId, TimestampMs};
 
 use super::ErrorCode;
 use super::caller::own;
@@ -13,62 +12,39 @@ use super::limits::LOAD_BATCH_SIZE_MAX_BYTES;
 use super::member::{Member, Protocol};
 use super::pending::LogOrder;
 use super::record::{GroupRecord, MemberRecord, Record};
-use super::record_codec::{self, CodecError};
-use super::shard::{GroupShard, Phase};
+use super::record_codec;
+use super::shard::GroupShard;
 use super::state::GroupState;
+use crate::coordinator::Phase;
+use crate::coordinator::load::{LoadError, LogOf};
 
-/// Why the log of a `__consumer_offsets` partition cannot be read.
-#[derive(Debug, Error)]
-pub enum LoadError {
-    /// The batch is damaged.
-    #[error("a batch of __consumer_offsets cannot be read: {0}")]
-    Batch(#[from] RecordError),
-    /// A record in it is not what its key says.
-    #[error("the record of __consumer_offsets at offset {offset} cannot be read: {error}")]
-    Record {
-        /// Its offset.
-        offset: KafkaOffset,
-        /// What is wrong with it.
-        error: CodecError,
-    },
-    /// Bytes that are less than a batch.
-    #[error("a batch of __consumer_offsets is cut after {available} bytes")]
-    Cut {
-        /// How many bytes of it there are.
-        available: usize,
-    },
-}
+const LOG: LogOf = LogOf { topic: "__consumer_offsets", batch_size_max_bytes: LOAD_BATCH_SIZE_MAX_BYTES };
 
 impl GroupShard {
     /// Replays record batches of the partition, in order, from its start: one or more whole ones, whose
     /// checksums were looked at. What a transaction committed waits for its marker.
     pub fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
-        let mut batches = records::batches(batch);
-        for view in &mut batches {
-            let view = view?;
+        LOG.each_batch(batch, |view| {
             let (attributes, producer) = (view.header.attributes, view.header.producer_id);
-            for record in view.records(LOAD_BATCH_SIZE_MAX_BYTES)? {
+            for record in LOG.records(view)? {
                 let record = record?;
                 if attributes.is_control() {
                     self.replay_control(producer, &record)?;
                     continue;
                 }
                 let Some(key) = record.key.as_deref() else { continue };
-                let (offset, order) = (record.offset, LogOrder(record.offset.0));
+                let order = LogOrder(record.offset.0);
                 self.note_order(order);
-                let decoded = record_codec::decode(key, record.value.as_deref());
-                let decoded = decoded.map_err(|error| LoadError::Record { offset, error })?;
+                let decoded = LOG.decoded(&record, record_codec::decode(key, record.value.as_deref()))?;
                 self.replay(decoded, attributes.is_transactional().then_some(producer), order);
             }
-        }
-        match batches.rest().len() {
-            0 => Ok(()),
-            available => Err(LoadError::Cut { available }),
-        }
+            Ok(())
+        })
     }
 
     fn replay_control(&mut self, producer: ProducerId, record: &records::Record) -> Result<(), LoadError> {
-        if let ControlRecord::TransactionEnd { marker, .. } = ControlRecord::parse(record)? {
+        let control = ControlRecord::parse(record).map_err(|error| LOG.damaged(error))?;
+        if let ControlRecord::TransactionEnd { marker, .. } = control {
             self.release_offsets(producer, marker == Marker::Commit);
         }
         Ok(())

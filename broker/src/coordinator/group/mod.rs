@@ -57,7 +57,6 @@ pub use caller::Caller;
 pub use consumer::{Assignor, ConsumerConfig, MigrationPolicy};
 pub use context::GroupConfig;
 pub use effect::{Effect, Errand, Response};
-pub use load::LoadError;
 pub use shard::GroupShard;
 pub use share::ShareConfig;
 pub use state::GroupState;

@@ -16,7 +16,7 @@ use super::record::{GroupRecord, MemberRecord, OffsetKey, Record};
 use super::share;
 use crate::coordinator::codec::{
     bytes, compact, int32, int64, nullable, put_bytes, put_compact, put_length, put_nullable, put_string, put_varint,
-    take, text, varint,
+    tagged, text,
 };
 
 pub(super) use crate::coordinator::codec::CodecError;
@@ -146,15 +146,13 @@ fn decode_offset(mut from: &[u8]) -> Result<CommittedOffset, CodecError> {
 /// Looks for the topic id among the tagged fields; others are from the future and passed over.
 fn topic_id(from: &mut &[u8]) -> Result<Uuid, CodecError> {
     let mut found = Uuid::nil();
-    for _ in 0..varint(from, "tagged fields")? {
-        let tag = varint(from, "tag")?;
-        let length = varint(from, "tagged field")?;
-        let field = take(from, "tagged field", i64::try_from(length).unwrap_or(-1))?;
+    tagged(from, |tag, field| {
         if tag == TAG_TOPIC_ID {
             let error = CodecError::Length { what: "topic id", length: field.len() as i64 };
             found = Uuid::from_slice(field).map_err(|_| error)?;
         }
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
 

@@ -15,17 +15,8 @@ use super::limits::STRING_LENGTH_MAX;
 use super::pending::{GroupsOfTransactions, LogOrder};
 use super::state::GroupState;
 use super::timers::{GroupTimer, TimerKey};
+use crate::coordinator::Phase;
 use crate::metadata::ClusterImage;
-
-/// Whether the shard may answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Phase {
-    /// Reads the partition.
-    Loading,
-    Serving,
-    /// The partition is led elsewhere.
-    Unloaded,
-}
 
 /// See the [module](super). Owned by the core that owns the partition.
 #[derive(Debug)]
@@ -130,11 +121,7 @@ impl GroupShard {
     }
 
     pub(super) fn check_serving(&self) -> Result<(), ErrorCode> {
-        match self.phase {
-            Phase::Serving => Ok(()),
-            Phase::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
-            Phase::Unloaded => Err(ErrorCode::NotCoordinator),
-        }
+        self.phase.check_serving()
     }
 
     pub(super) fn group(&self, id: &str) -> Option<&Group> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::StateKey;
 use super::shard::State;
 use crate::coordinator::batch::KeyValue;
-use crate::coordinator::codec::{CodecError, int32, int64, put_string, put_varint, take, text, varint};
+use crate::coordinator::codec::{CodecError, int32, int64, put_string, put_varint, tagged, take, text, varint};
 use crate::share::partition::{KeptState, StateBatch, StateChange};
 
 const SNAPSHOT_KEY: i16 = 0;
@@ -165,17 +165,4 @@ fn delivery_complete(from: &mut &[u8]) -> Result<i32, CodecError> {
         Ok(())
     })?;
     Ok(count)
-}
-
-/// Shows each tagged field to `see`.
-fn tagged<'a>(
-    from: &mut &'a [u8],
-    mut see: impl FnMut(u64, &'a [u8]) -> Result<(), CodecError>,
-) -> Result<(), CodecError> {
-    for _ in 0..varint(from, "tagged fields")? {
-        let tag = varint(from, "tag")?;
-        let length = varint(from, "tagged field")?;
-        see(tag, take(from, "tagged field", i64::try_from(length).unwrap_or(-1))?)?;
-    }
-    Ok(())
 }

@@ -4,15 +4,14 @@ use std::convert::Infallible;
 
 use thalweg_protocol::TimestampMs;
 
-use super::load::LoadError;
 use super::shard::ShareStateShard;
 use super::{AppendToken, Effect, ErrorCode, Response};
 use crate::coordinator::Shard;
+use crate::coordinator::load::LoadError;
 
 impl Shard for ShareStateShard {
     type Response = Response;
     type Errand = Infallible;
-    type LoadError = LoadError;
 
     fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
         self.load(batch)

@@ -20,7 +20,6 @@ use thalweg_protocol::StrBytes;
 use uuid::Uuid;
 
 pub use codec::Record;
-pub use load::LoadError;
 pub use shard::{ShareStateConfig, ShareStateShard, State};
 
 pub use super::effect::{AppendToken, ReplyToken};

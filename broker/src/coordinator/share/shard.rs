@@ -7,6 +7,7 @@ use thalweg_protocol::{ProducerEpoch, ProducerId, TimestampMs};
 
 use super::codec::{self, Record, Update};
 use super::{AppendToken, Effect, ErrorCode, ReplyToken, Response, StateKey};
+use crate::coordinator::Phase;
 use crate::coordinator::{append_error, batch};
 use crate::share::partition::{KeptState, StateChange};
 
@@ -42,16 +43,6 @@ pub struct State {
     pub updates: u32,
     pub created_at: TimestampMs,
     pub written_at: TimestampMs,
-}
-
-/// Whether the shard may answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Phase {
-    /// Reads the partition.
-    Loading,
-    Serving,
-    /// The partition is led elsewhere.
-    Unloaded,
 }
 
 /// A write under way, and who waits for it.
@@ -214,11 +205,7 @@ impl ShareStateShard {
 
     /// Whether requests are answered with more than an error.
     pub fn check_serving(&self) -> Result<(), ErrorCode> {
-        match self.phase {
-            Phase::Serving => Ok(()),
-            Phase::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
-            Phase::Unloaded => Err(ErrorCode::NotCoordinator),
-        }
+        self.phase.check_serving()
     }
 
     fn append(&mut self, records: Vec<Record>, reply: Option<ReplyToken>, now: TimestampMs) {

@@ -3,15 +3,14 @@
 use thalweg_protocol::TimestampMs;
 
 use super::effect::{Effect, Marking, Response};
-use super::load::LoadError;
 use super::shard::TransactionShard;
 use super::{AppendToken, ErrorCode};
 use crate::coordinator::Shard;
+use crate::coordinator::load::LoadError;
 
 impl Shard for TransactionShard {
     type Response = Response;
     type Errand = Marking;
-    type LoadError = LoadError;
 
     fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
         self.load(batch)

@@ -1,65 +1,27 @@
 //! Building a shard from its partition's log, and giving it up.
 
-use thalweg_protocol::records::{self, RecordError};
-use thalweg_protocol::{KafkaOffset, StrBytes, TimestampMs};
-use thiserror::Error;
+use thalweg_protocol::{StrBytes, TimestampMs};
 
 use super::ErrorCode;
 use super::effect::Effect;
 use super::limits::LOAD_BATCH_SIZE_MAX_BYTES;
 use super::metadata::{Metadata, Transaction};
 use super::record_codec::{self, Record};
-use super::shard::{Phase, TransactionShard};
+use super::shard::TransactionShard;
 use super::state::State;
-use crate::coordinator::codec::CodecError;
+use crate::coordinator::Phase;
+use crate::coordinator::load::{LoadError, LogOf};
 
-/// Why the log of a `__transaction_state` partition cannot be read.
-#[derive(Debug, Error)]
-pub enum LoadError {
-    /// The batch is damaged.
-    #[error("a batch of __transaction_state cannot be read: {0}")]
-    Batch(#[from] RecordError),
-    /// A record in it is not what its key says.
-    #[error("the record of __transaction_state at offset {offset} cannot be read: {error}")]
-    Record {
-        /// Its offset.
-        offset: KafkaOffset,
-        /// What is wrong with it.
-        error: CodecError,
-    },
-    /// Bytes that are less than a batch.
-    #[error("a batch of __transaction_state is cut after {available} bytes")]
-    Cut {
-        /// How many bytes of it there are.
-        available: usize,
-    },
-}
+const LOG: LogOf = LogOf { topic: "__transaction_state", batch_size_max_bytes: LOAD_BATCH_SIZE_MAX_BYTES };
 
 impl TransactionShard {
     /// Replays record batches of the partition, in order, from its start: one or more whole ones, whose checksums were
     /// looked at.
     pub fn load(&mut self, batch: &[u8]) -> Result<(), LoadError> {
-        let mut batches = records::batches(batch);
-        for view in &mut batches {
-            let view = view?;
-            if view.header.attributes.is_control() {
-                continue;
-            }
-            for record in view.records(LOAD_BATCH_SIZE_MAX_BYTES)? {
-                let record = record?;
-                let Some(key) = record.key.as_deref() else { continue };
-                let offset = record.offset;
-                let decoded = record_codec::decode(key, record.value.as_deref());
-                match decoded.map_err(|error| LoadError::Record { offset, error })? {
-                    Record::Transaction(id, metadata) => self.replay(id, metadata.map(|metadata| *metadata)),
-                    Record::Other(_) => {}
-                }
-            }
-        }
-        match batches.rest().len() {
-            0 => Ok(()),
-            available => Err(LoadError::Cut { available }),
-        }
+        LOG.each_record(batch, record_codec::decode, |record| match record {
+            Record::Transaction(id, metadata) => self.replay(id, metadata.map(|metadata| *metadata)),
+            Record::Other(_) => {}
+        })
     }
 
     fn replay(&mut self, id: StrBytes, metadata: Option<Metadata>) {

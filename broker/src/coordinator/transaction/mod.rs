@@ -41,7 +41,6 @@ mod timeouts;
 mod version;
 
 pub use effect::{Effect, Marking, Producer, Response, TopicPartition};
-pub use load::LoadError;
 pub use query::{Described, Filter, Listed};
 pub use shard::{TransactionConfig, TransactionShard};
 pub use state::State;

@@ -15,7 +15,7 @@ use super::state::State;
 use super::version::TransactionVersion;
 use crate::coordinator::batch::KeyValue;
 use crate::coordinator::codec::{
-    CodecError, compact, int32, int64, put_compact, put_length, put_string, put_varint, take, text, varint,
+    CodecError, compact, int32, int64, put_compact, put_length, put_string, put_varint, tagged, text, varint,
 };
 
 const KEY_VERSION: i16 = 0;
@@ -187,13 +187,13 @@ fn topics_flexible(from: &mut &[u8]) -> Result<BTreeSet<TopicPartition>, CodecEr
         for _ in 1..varint(from, "partitions")? {
             partitions.insert(TopicPartition { topic: topic.clone(), index: int32(from, "partition")? });
         }
-        pass_tagged(from, |_, _| Ok(()))?;
+        tagged(from, |_, _| Ok(()))?;
     }
     Ok(partitions)
 }
 
 fn read_tagged(from: &mut &[u8], metadata: &mut Metadata) -> Result<(), CodecError> {
-    pass_tagged(from, |tag, mut field| {
+    tagged(from, |tag, mut field| {
         match tag {
             TAG_PREVIOUS_ID => metadata.previous_id = ProducerId(int64(&mut field, "previous producer id")?),
             TAG_NEXT_ID => metadata.next_id = ProducerId(int64(&mut field, "next producer id")?),
@@ -205,16 +205,6 @@ fn read_tagged(from: &mut &[u8], metadata: &mut Metadata) -> Result<(), CodecErr
         }
         Ok(())
     })
-}
-
-/// Hands each tagged field to `read`.
-fn pass_tagged(from: &mut &[u8], mut read: impl FnMut(u64, &[u8]) -> Result<(), CodecError>) -> Result<(), CodecError> {
-    for _ in 0..varint(from, "tagged fields")? {
-        let tag = varint(from, "tag")?;
-        let length = varint(from, "tagged field")?;
-        read(tag, take(from, "tagged field", i64::try_from(length).unwrap_or(-1))?)?;
-    }
-    Ok(())
 }
 
 fn int16(from: &mut &[u8], what: &'static str) -> Result<i16, CodecError> {

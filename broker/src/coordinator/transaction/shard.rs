@@ -11,6 +11,7 @@ use super::metadata::{Metadata, Transaction};
 use super::state::State;
 use super::version::TransactionVersion;
 use super::{ErrorCode, ReplyToken};
+use crate::coordinator::Phase;
 
 /// Kafka's settings of the transaction coordinator, with its defaults.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,16 +41,6 @@ impl Default for TransactionConfig {
             batch_size_max_bytes: 1_048_588,
         }
     }
-}
-
-/// Whether the shard may answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Phase {
-    /// Reads the partition.
-    Loading,
-    Serving,
-    /// The partition is led elsewhere.
-    Unloaded,
 }
 
 /// See the [module](super). Owned by the core that owns the partition.
@@ -180,11 +171,7 @@ impl TransactionShard {
     }
 
     pub(super) fn check_serving(&self) -> Result<(), ErrorCode> {
-        match self.phase {
-            Phase::Serving => Ok(()),
-            Phase::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
-            Phase::Unloaded => Err(ErrorCode::NotCoordinator),
-        }
+        self.phase.check_serving()
     }
 
     pub(super) fn transaction(&self, id: &str) -> Option<&Transaction> {

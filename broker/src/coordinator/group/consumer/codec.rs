@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::member::{ClassicMember, CurrentAssignment, MemberMetadata, MemberState, Owned, Partitions};
 use super::record::{ConsumerRecord, GroupEpoch, ResolvedRegex, TargetEpoch};
-use super::words::{compact_bytes, compact_nullable, int8, put_compact_nullable, tagged};
+use super::words::{compact_bytes, compact_nullable, int8, put_compact_nullable};
 use crate::coordinator::codec::{
-    CodecError, compact, int32, int64, put_compact, put_string, put_varint, take, text, varint,
+    CodecError, compact, int32, int64, put_compact, put_string, put_varint, tagged, take, text, varint,
 };
 use crate::coordinator::group::member::Protocol;
 
@@ -33,13 +33,7 @@ pub(in crate::coordinator::group) fn encode(
     group: &str,
     record: &ConsumerRecord,
 ) -> Result<(Bytes, Option<Bytes>), CodecError> {
-    let key = |version: i16, of: Option<&StrBytes>| {
-        let mut key = BytesMut::new();
-        key.put_i16(version);
-        put_string(&mut key, "group", group)?;
-        of.map_or(Ok(()), |of| put_string(&mut key, "member or expression", of))?;
-        Ok::<_, CodecError>(key.freeze())
-    };
+    let key = |version, of| key(version, group, of);
     Ok(match record {
         ConsumerRecord::Epoch(value) => (key(EPOCH_KEY, None)?, value.as_ref().map(encode_epoch)),
         ConsumerRecord::Member(id, value) => (key(MEMBER_KEY, Some(id))?, value.as_deref().map(encode_member)),
@@ -48,6 +42,19 @@ pub(in crate::coordinator::group) fn encode(
         ConsumerRecord::Current(id, value) => (key(CURRENT_KEY, Some(id))?, value.as_ref().map(encode_current)),
         ConsumerRecord::Regex(regex, value) => (key(REGEX_KEY, Some(regex))?, value.as_deref().map(encode_regex)),
     })
+}
+
+/// The key of a record of the group, or of a member or an expression of it.
+pub(in crate::coordinator::group) fn key(
+    version: i16,
+    group: &str,
+    of: Option<&StrBytes>,
+) -> Result<Bytes, CodecError> {
+    let mut key = BytesMut::new();
+    key.put_i16(version);
+    put_string(&mut key, "group", group)?;
+    of.map_or(Ok(()), |of| put_string(&mut key, "member or expression", of))?;
+    Ok(key.freeze())
 }
 
 pub(in crate::coordinator::group) fn value() -> BytesMut {

@@ -29,16 +29,3 @@ pub(in crate::coordinator::group) fn compact_bytes(from: &mut &[u8], what: &'sta
 pub(in crate::coordinator::group) fn int8(from: &mut &[u8], what: &'static str) -> Result<i8, CodecError> {
     from.try_get_i8().map_err(|_| CodecError::Cut(what))
 }
-
-/// Shows each tagged field to `see`.
-pub(in crate::coordinator::group) fn tagged<'a>(
-    from: &mut &'a [u8],
-    mut see: impl FnMut(u64, &'a [u8]) -> Result<(), CodecError>,
-) -> Result<(), CodecError> {
-    for _ in 0..varint(from, "tagged fields")? {
-        let tag = varint(from, "tag")?;
-        let length = varint(from, "tagged field")?;
-        see(tag, take(from, "tagged field", i64::try_from(length).unwrap_or(-1))?)?;
-    }
-    Ok(())
-}

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use thalweg_protocol::StrBytes;
 
-use crate::coordinator::codec::{CodecError, compact, int32, int64, put_compact, put_string, put_varint, text};
+use crate::coordinator::codec::{CodecError, compact, int32, int64, put_compact, put_varint, tagged, text};
 use crate::coordinator::group::consumer::codec::{
-    array, decode_target, decode_target_epoch, decoded, encode_target, encode_target_epoch, int32s, put_count,
+    array, decode_target, decode_target_epoch, decoded, encode_target, encode_target_epoch, int32s, key, put_count,
     put_int32s, put_strings, topic_id, value,
 };
-use crate::coordinator::group::consumer::words::{compact_nullable, int8, put_compact_nullable, tagged};
+use crate::coordinator::group::consumer::words::{compact_nullable, int8, put_compact_nullable};
 use crate::coordinator::group::consumer::{
     ConsumerRecord, CurrentAssignment, GroupEpoch, MemberMetadata, MemberState, Owned,
 };
@@ -27,13 +27,7 @@ pub(in crate::coordinator::group) fn encode(
     group: &str,
     record: &ConsumerRecord,
 ) -> Result<(Bytes, Option<Bytes>), CodecError> {
-    let key = |version: i16, of: Option<&StrBytes>| {
-        let mut key = BytesMut::new();
-        key.put_i16(version);
-        put_string(&mut key, "group", group)?;
-        of.map_or(Ok(()), |of| put_string(&mut key, "member", of))?;
-        Ok::<_, CodecError>(key.freeze())
-    };
+    let key = |version, of| key(version, group, of);
     Ok(match record {
         ConsumerRecord::Epoch(value) => (key(EPOCH_KEY, None)?, value.as_ref().map(encode_epoch)),
         ConsumerRecord::Member(id, value) => (key(MEMBER_KEY, Some(id))?, value.as_deref().map(encode_member)),
