@@ -17,11 +17,13 @@ impl KeptState {
         batches.sort_by_key(|batch| batch.first);
         let kept = batches.into_iter().filter(|batch| batch.last >= start_offset);
         let kept = kept.map(|batch| StateBatch { first: batch.first.max(start_offset), ..batch });
+        let mut batches = Vec::new();
+        kept.for_each(|batch| batch.join(&mut batches));
         Self {
             state_epoch: self.state_epoch,
             start_offset,
             delivery_complete_count: change.delivery_complete_count,
-            batches: joined(kept),
+            batches,
         }
     }
 }
@@ -38,21 +40,4 @@ fn keep_uncovered(old: StateBatch, newer: &[StateBatch], to: &mut Vec<StateBatch
     if first <= old.last {
         to.push(StateBatch { first, ..old });
     }
-}
-
-fn joined(batches: impl Iterator<Item = StateBatch>) -> Vec<StateBatch> {
-    let mut joined: Vec<StateBatch> = Vec::new();
-    for next in batches {
-        match joined.last_mut() {
-            Some(last)
-                if last.last + 1 == next.first
-                    && last.state == next.state
-                    && last.delivery_count == next.delivery_count =>
-            {
-                last.last = next.last;
-            }
-            _ => joined.push(next),
-        }
-    }
-    joined
 }

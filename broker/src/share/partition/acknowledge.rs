@@ -61,7 +61,7 @@ impl SharePartition {
         }
         let mut kept = Vec::with_capacity(steps.len());
         for (first, Step { last, state, count }) in steps {
-            push(&mut kept, StateBatch { first, last, state: state.number(), delivery_count: count });
+            StateBatch { first, last, state: state.number(), delivery_count: count }.join(&mut kept);
             self.runs.set(first, last, state, count);
         }
         self.move_start();
@@ -108,18 +108,5 @@ impl SharePartition {
         }
         steps.insert(first, Step { last, state, count });
         Ok(last)
-    }
-}
-
-fn push(batches: &mut Vec<StateBatch>, next: StateBatch) {
-    match batches.last_mut() {
-        Some(last)
-            if last.last + 1 == next.first
-                && last.state == next.state
-                && last.delivery_count == next.delivery_count =>
-        {
-            last.last = next.last;
-        }
-        _ => batches.push(next),
     }
 }

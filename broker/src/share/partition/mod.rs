@@ -47,6 +47,22 @@ pub struct StateBatch {
     pub delivery_count: i16,
 }
 
+impl StateBatch {
+    /// Puts it behind `batches`, into the last of them where that ends before it and says the same.
+    pub(in crate::share) fn join(self, batches: &mut Vec<Self>) {
+        match batches.last_mut() {
+            Some(last)
+                if last.last + 1 == self.first
+                    && last.state == self.state
+                    && last.delivery_count == self.delivery_count =>
+            {
+                last.last = self.last;
+            }
+            _ => batches.push(self),
+        }
+    }
+}
+
 /// What is to be written down of a change.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct StateChange {
