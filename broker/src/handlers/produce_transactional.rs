@@ -84,12 +84,13 @@ impl Transaction {
         if !vouching::is_asked(context, abilities) {
             return;
         }
-        let patience = Patience::new(context);
+        let mut patience = None;
         let (asked, answers) = loop {
             let asked = begin(context, response, items).await;
             if asked.is_empty() {
                 return;
             }
+            let patience = patience.get_or_insert_with(|| Patience::new(context));
             // A topic that was deleted meanwhile has no name to ask by: its owner refuses the item anyway.
             let named = |asked: Asked| Some((partition_of(context, response, asked.slot)?, asked));
             let (partitions, asked): (Vec<_>, Vec<_>) = asked.into_iter().filter_map(named).unzip();
