@@ -14,7 +14,7 @@ use super::checkpoint_file::CheckpointWriter;
 use super::open::{Replay, wall_clock};
 use crate::error::StorageError;
 use crate::io::Disk;
-use crate::log::{CoreLimits, CoreShared, LogConfig, LogRef};
+use crate::log::{CoreLimits, CoreShared, LogConfig, LogRef, remove_dir};
 use crate::types::WalSequence;
 use crate::wal::{Wal, WalConfig};
 
@@ -133,11 +133,4 @@ async fn put_in_place(disk: &dyn Disk, staging: &Path, log_dirs: &[PathBuf]) -> 
     disk.remove_file(&marker).await.map_err(StorageError::io("remove", &marker))?;
     disk.sync_dir(staging).await.map_err(StorageError::io("sync", staging))?;
     remove_dir(disk, staging).await
-}
-
-async fn remove_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StorageError> {
-    match disk.remove_dir_all(dir).await {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result.map_err(StorageError::io("remove", dir)),
-    }
 }
