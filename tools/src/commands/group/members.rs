@@ -13,6 +13,7 @@ use crate::cli::Global;
 use crate::cluster::{Cluster, text};
 use crate::coordinator::{self, said};
 use crate::failure::Failure;
+use crate::wire::Call;
 
 /// A group as its coordinator describes it.
 #[derive(Debug, Serialize)]
@@ -81,12 +82,9 @@ fn base(listed: &Listed, state: &StrBytes) -> Described {
 
 fn classic(cluster: &mut Cluster, global: &Global, listed: &Listed) -> Result<Described, Failure> {
     let request = DescribeGroupsRequest::default().with_groups(vec![GroupId(text(&listed.group))]);
-    let code_of = |answer: &thalweg_protocol::messages::DescribeGroupsResponse| {
-        answer.groups.first().map_or(0, |group| group.error_code)
-    };
-    let answer = coordinator::call(cluster, global, &listed.group, &request, code_of)?;
-    let group = answer.groups.first().ok_or_else(|| silent(&listed.group))?;
-    check(&listed.group, group.error_code, group.error_message.as_ref())?;
+    let group = ask(cluster, global, listed, &request, |answer| {
+        answer.groups.first().map(|group| (group, group.error_code, group.error_message.as_ref()))
+    })?;
     let consumers = group.protocol_type.as_str() == "consumer";
     let members = group.members.iter().map(|member| Member {
         member: member.member_id.to_string(),
@@ -105,12 +103,9 @@ fn classic(cluster: &mut Cluster, global: &Global, listed: &Listed) -> Result<De
 
 fn consumer(cluster: &mut Cluster, global: &Global, listed: &Listed) -> Result<Described, Failure> {
     let request = ConsumerGroupDescribeRequest::default().with_group_ids(vec![GroupId(text(&listed.group))]);
-    let code_of = |answer: &thalweg_protocol::messages::ConsumerGroupDescribeResponse| {
-        answer.groups.first().map_or(0, |group| group.error_code)
-    };
-    let answer = coordinator::call(cluster, global, &listed.group, &request, code_of)?;
-    let group = answer.groups.first().ok_or_else(|| silent(&listed.group))?;
-    check(&listed.group, group.error_code, group.error_message.as_ref())?;
+    let group = ask(cluster, global, listed, &request, |answer| {
+        answer.groups.first().map(|group| (group, group.error_code, group.error_message.as_ref()))
+    })?;
     let members = group.members.iter().map(|member| Member {
         member: member.member_id.to_string(),
         instance_id: member.instance_id.as_ref().map(StrBytes::to_string),
@@ -121,23 +116,15 @@ fn consumer(cluster: &mut Cluster, global: &Global, listed: &Listed) -> Result<D
             member.assignment.topic_partitions.iter().map(|topic| (topic.topic_name.0.as_str(), &topic.partitions)),
         ),
     });
-    Ok(Described {
-        assignor: Some(group.assignor_name.to_string()),
-        epoch: Some(group.group_epoch),
-        assignment_epoch: Some(group.assignment_epoch),
-        members: members.collect(),
-        ..base(listed, &group.group_state)
-    })
+    let epochs = (group.group_epoch, group.assignment_epoch);
+    Ok(with_epochs(listed, &group.group_state, &group.assignor_name, epochs, members.collect()))
 }
 
 fn share(cluster: &mut Cluster, global: &Global, listed: &Listed) -> Result<Described, Failure> {
     let request = ShareGroupDescribeRequest::default().with_group_ids(vec![GroupId(text(&listed.group))]);
-    let code_of = |answer: &thalweg_protocol::messages::ShareGroupDescribeResponse| {
-        answer.groups.first().map_or(0, |group| group.error_code)
-    };
-    let answer = coordinator::call(cluster, global, &listed.group, &request, code_of)?;
-    let group = answer.groups.first().ok_or_else(|| silent(&listed.group))?;
-    check(&listed.group, group.error_code, group.error_message.as_ref())?;
+    let group = ask(cluster, global, listed, &request, |answer| {
+        answer.groups.first().map(|group| (group, group.error_code, group.error_message.as_ref()))
+    })?;
     let members = group.members.iter().map(|member| Member {
         member: member.member_id.to_string(),
         instance_id: None,
@@ -148,13 +135,40 @@ fn share(cluster: &mut Cluster, global: &Global, listed: &Listed) -> Result<Desc
             member.assignment.topic_partitions.iter().map(|topic| (topic.topic_name.0.as_str(), &topic.partitions)),
         ),
     });
-    Ok(Described {
-        assignor: Some(group.assignor_name.to_string()),
-        epoch: Some(group.group_epoch),
-        assignment_epoch: Some(group.assignment_epoch),
-        members: members.collect(),
-        ..base(listed, &group.group_state)
-    })
+    let epochs = (group.group_epoch, group.assignment_epoch);
+    Ok(with_epochs(listed, &group.group_state, &group.assignor_name, epochs, members.collect()))
+}
+
+/// A group whose coordinator makes the assignments.
+fn with_epochs(
+    listed: &Listed,
+    state: &StrBytes,
+    assignor: &StrBytes,
+    (epoch, assignment_epoch): (i32, i32),
+    members: Vec<Member>,
+) -> Described {
+    Described {
+        assignor: Some(assignor.to_string()),
+        epoch: Some(epoch),
+        assignment_epoch: Some(assignment_epoch),
+        members,
+        ..base(listed, state)
+    }
+}
+
+/// Asks a group's coordinator to describe it; `group_of` gives the group in the answer, and its error.
+fn ask<C: Call, G: Clone>(
+    cluster: &mut Cluster,
+    global: &Global,
+    listed: &Listed,
+    request: &C,
+    group_of: impl Fn(&C::Response) -> Option<(&G, i16, Option<&StrBytes>)>,
+) -> Result<G, Failure> {
+    let code_of = |answer: &C::Response| group_of(answer).map_or(0, |(_, code, _)| code);
+    let answer = coordinator::call(cluster, global, &listed.group, request, code_of)?;
+    let (group, code, message) = group_of(&answer).ok_or_else(|| silent(&listed.group))?;
+    check(&listed.group, code, message)?;
+    Ok(group.clone())
 }
 
 fn check(group: &str, code: i16, message: Option<&StrBytes>) -> Result<(), Failure> {
