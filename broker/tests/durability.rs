@@ -28,7 +28,7 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use rdkafka::{Offset, TopicPartitionList};
 
 use movers::Movers;
-use support::{Broker, Options};
+use support::{Broker, Options, Random};
 
 const PARTITIONS: i32 = 6;
 const PRODUCERS: u64 = 3;
@@ -72,10 +72,10 @@ impl ProducerContext for Notary {
 fn payload((producer, sequence): Name) -> Vec<u8> {
     let size = 20 + (sequence * 37 % 900) as usize;
     let mut bytes = format!("{producer}:{sequence}:").into_bytes();
-    let mut state = producer.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sequence.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    let seed = producer.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sequence.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    let mut random = Random(seed);
     while bytes.len() < size {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        bytes.push((state >> 56) as u8);
+        bytes.push((random.next() >> 56) as u8);
     }
     bytes
 }
@@ -219,10 +219,9 @@ fn kill_rounds(rounds: u32, seed: u64, options: Options, beside: impl FnOnce(&Br
     let promises = Arc::new(Promises::default());
     let load = start_load(broker.bootstrap(), &promises);
     let movers = beside(&broker);
-    let mut state = seed;
+    let mut random = Random(seed);
     for round in 0..rounds {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_millis(50 + (state >> 33) % 700));
+        std::thread::sleep(Duration::from_millis(50 + random.below(700)));
         broker.kill9();
         broker.restart();
         if round % 5 == 4 {

@@ -25,7 +25,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use support::{Broker, Options};
+use support::{Broker, Options, Random};
 use transactions_checker::{Fate, History, RecordName, Seen, TransactionName, violations};
 
 const PARTITIONS: i32 = 4;
@@ -34,16 +34,6 @@ const TOPIC: &str = "moves";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Transactional = ThreadedProducer<DefaultProducerContext>;
-
-/// Numbers that look random and repeat with their seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 fn options() -> Options {
     Options::default()

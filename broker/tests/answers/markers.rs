@@ -14,26 +14,19 @@ use thalweg_protocol::messages::txn_offset_commit_request::{
 use thalweg_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use thalweg_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, BrokerId, DescribeProducersRequest, EndTxnRequest, FetchRequest,
-    FetchResponse, GroupId, InitProducerIdRequest, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest, ProducerId,
-    TransactionalId, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    FetchResponse, GroupId, ListOffsetsRequest, OffsetFetchRequest, ProduceRequest, ProducerId, TransactionalId,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use thalweg_protocol::records::{BatchBuilder, batches};
 use thalweg_protocol::{ProducerEpoch, TimestampMs};
 
 use crate::asker::{Asker, string};
 use crate::produce::{named, partition, request};
+use crate::transactions::{Producer, init_request, transactional};
 use crate::wire::PATIENCE;
 
 const WHEN: TimestampMs = TimestampMs(1_700_000_000_000);
 const TOPIC: &str = "marked";
-
-/// A producer as the coordinator last called it.
-#[derive(Clone)]
-struct Producer {
-    transactional_id: TransactionalId,
-    id: i64,
-    epoch: i16,
-}
 
 pub fn ask(asker: &mut Asker) {
     // Records of years ago beside markers of now: in one segment all the same.
@@ -47,12 +40,8 @@ pub fn ask(asker: &mut Asker) {
 }
 
 fn init(asker: &mut Asker, name: &str) -> Producer {
-    let transactional_id = TransactionalId(string(&asker.name(name)));
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(Some(transactional_id.clone()))
-        .with_transaction_timeout_ms(60_000)
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1);
+    let transactional_id = transactional(asker, name);
+    let request = init_request(&transactional_id);
     // Twice: so that there is an epoch before it.
     patiently(asker, 4, &request, |answer| answer.error_code);
     let answer = patiently(asker, 4, &request, |answer| answer.error_code);

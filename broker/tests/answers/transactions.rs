@@ -17,10 +17,10 @@ use crate::wire::PATIENCE;
 
 /// A producer as the broker last called it.
 #[derive(Clone)]
-struct Producer {
-    transactional_id: TransactionalId,
-    id: i64,
-    epoch: i16,
+pub struct Producer {
+    pub transactional_id: TransactionalId,
+    pub id: i64,
+    pub epoch: i16,
 }
 
 pub fn ask(asker: &mut Asker) {
@@ -35,7 +35,7 @@ pub fn ask(asker: &mut Asker) {
     features(asker);
 }
 
-fn transactional(asker: &Asker, name: &str) -> TransactionalId {
+pub fn transactional(asker: &Asker, name: &str) -> TransactionalId {
     TransactionalId(string(&asker.name(name)))
 }
 
@@ -50,7 +50,7 @@ fn await_coordinator(asker: &mut Asker) {
     }
 }
 
-fn init_request(id: &TransactionalId) -> InitProducerIdRequest {
+pub fn init_request(id: &TransactionalId) -> InitProducerIdRequest {
     InitProducerIdRequest::default()
         .with_transactional_id(Some(id.clone()))
         .with_transaction_timeout_ms(60_000)

@@ -17,7 +17,7 @@ use rdkafka::producer::{
 };
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::support::{Broker, Options};
+use super::support::{Broker, Options, Random};
 
 const TOPIC: &str = "newest-of-each";
 const KEYS: u32 = 40;
@@ -46,11 +46,10 @@ fn create_topic(broker: &Broker) {
 
 /// Text that no codec makes much smaller, so that segments fill.
 fn value_of(key: u32, round: u32) -> String {
-    let mut state = u64::from(key) << 32 | u64::from(round);
+    let mut random = Random(u64::from(key) << 32 | u64::from(round));
     let mut text = format!("{round}:");
     for _ in 0..20 + key % 17 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        text += &format!("{:016x}", state.rotate_left(17));
+        text += &format!("{:016x}", random.next().rotate_left(17));
     }
     text
 }

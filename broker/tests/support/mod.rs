@@ -17,9 +17,11 @@
 mod broker;
 mod http;
 mod ports;
+mod random;
 mod signal;
 
 pub use broker::{Broker, Options, StartError, tail};
 pub use http::{get, request};
 pub use ports::free_ports;
+pub use random::Random;
 pub use signal::{Signal, Target, send};
