@@ -29,11 +29,16 @@ pub enum Reply {
 
 impl Client {
     pub fn connect(bootstrap: &str) -> Self {
-        let stream = TcpStream::connect(bootstrap).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        let address = stream.local_addr().unwrap();
-        Self { stream, address }
+        Self::try_connect(bootstrap).unwrap()
+    }
+
+    /// For tests whose broker may be away.
+    pub fn try_connect(bootstrap: &str) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(bootstrap)?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let address = stream.local_addr()?;
+        Ok(Self { stream, address })
     }
 
     /// False when the other side closed before it took everything.
@@ -69,15 +74,26 @@ impl Client {
     where
         R::Response: Decodable + HeaderVersion,
     {
-        assert!(self.send(&frame(&request_bytes(version, request))), "the broker closed the connection");
+        self.try_ask(version, request)
+            .unwrap_or_else(|other| panic!("no answer to API {} version {version}: {other:?}", R::KEY))
+    }
+
+    /// Sends a request and reads its answer, or what came instead of one.
+    pub fn try_ask<R: Request>(&mut self, version: i16, request: &R) -> Result<R::Response, Reply>
+    where
+        R::Response: Decodable + HeaderVersion,
+    {
+        if !self.send(&frame(&request_bytes(version, request))) {
+            return Err(Reply::Closed);
+        }
         match self.reply(PATIENCE) {
             Reply::Answer(mut answer) => {
                 let header_size = if R::Response::header_version(version) >= 1 { 5 } else { 4 };
                 assert_eq!(answer[..4], CORRELATION.to_be_bytes());
                 drop(answer.split_to(header_size));
-                R::Response::decode(&mut answer, version).unwrap()
+                Ok(R::Response::decode(&mut answer, version).unwrap())
             }
-            other => panic!("no answer to API {} version {version}: {other:?}", R::KEY),
+            other => Err(other),
         }
     }
 }
