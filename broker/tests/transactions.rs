@@ -28,6 +28,8 @@ mod transactions_clients;
 mod transactions_copies;
 #[path = "transactions/follower.rs"]
 mod transactions_follower;
+#[path = "transactions/next.rs"]
+mod transactions_next;
 #[path = "transactions/writers.rs"]
 mod transactions_writers;
 #[path = "bad_input/wire.rs"]
@@ -141,4 +143,19 @@ fn copies_with_offsets_in_the_transaction_arrive_once() {
     let successions = successions.load(Ordering::Relaxed);
     assert!(successions >= SUCCESSIONS_MIN, "{successions} aborts mean little");
     broker.stop();
+}
+
+#[test]
+fn a_next_transaction_waits_for_the_marker_of_the_last() {
+    transactions_next::records_wait_for_the_marker();
+}
+
+#[test]
+fn offsets_of_a_next_transaction_wait_for_the_marker_of_the_last() {
+    transactions_next::offsets_wait_for_the_marker();
+}
+
+#[test]
+fn a_next_transaction_is_refused_when_the_marker_of_the_last_takes_too_long() {
+    transactions_next::patience_ends();
 }
