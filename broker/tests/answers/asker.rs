@@ -34,6 +34,10 @@ impl Asker {
         Self { bootstrap: bootstrap.to_owned(), client, prefix: prefix.to_owned(), answers: String::new(), hidden }
     }
 
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
     pub fn into_answers(self) -> String {
         self.answers
     }

@@ -59,7 +59,7 @@ pub fn init_request(id: &TransactionalId) -> InitProducerIdRequest {
 }
 
 /// A producer that is initialised, whatever stands in the way for a moment.
-fn init(asker: &mut Asker, name: &str) -> Producer {
+pub fn init(asker: &mut Asker, name: &str) -> Producer {
     let transactional_id = transactional(asker, name);
     let deadline = Instant::now() + PATIENCE;
     loop {

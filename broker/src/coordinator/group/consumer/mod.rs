@@ -27,6 +27,7 @@ mod member;
 mod modern;
 mod offsets;
 mod open;
+mod re2;
 mod reconcile;
 mod record;
 mod refusal;

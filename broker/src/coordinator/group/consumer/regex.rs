@@ -1,11 +1,12 @@
-//! Subscriptions by regular expression. Kafka takes RE2J's syntax; the `regex` crate's is RE2's too, but for a few things
-//! that are translated here. Both run in linear time, so that no expression can keep the core busy.
+//! Subscriptions by regular expression. Kafka takes RE2J's syntax; the `regex` crate's is RE2's too, but for what is
+//! translated in `re2`. Both run in linear time, so that no expression can keep the core busy.
 
 use std::collections::BTreeSet;
 
 use regex::{Regex, RegexBuilder};
 use thalweg_protocol::StrBytes;
 
+use super::re2::translate;
 use super::refusal::Refusal;
 use crate::coordinator::codec::own;
 use crate::coordinator::group::ErrorCode;
@@ -32,7 +33,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Refusal> {
         ));
     }
     // By itself first: what closes a group too much must not close ours.
-    let translated = translate(pattern);
+    let translated = translate(pattern).map_err(refused)?;
     let build = |pattern: &str| {
         RegexBuilder::new(pattern).size_limit(SIZE_MAX_BYTES).nest_limit(NESTING_MAX).build().map_err(|error| {
             let text = error.to_string();
@@ -46,93 +47,6 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Refusal> {
 /// The topics that an expression means.
 pub(super) fn matches<'a>(regex: &Regex, names: impl Iterator<Item = &'a str>) -> BTreeSet<StrBytes> {
     names.filter(|name| regex.is_match(name)).map(own).collect()
-}
-
-/// What RE2J reads differently: `\Q…\E` quotes, and within brackets `[` and doubled signs are ordinary characters.
-fn translate(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    let mut class = Class::Outside;
-    while let Some(next) = rest.chars().next() {
-        let taken = match (class, next) {
-            (_, '\\') if rest.starts_with(r"\Q") => {
-                let quoted = rest.get(2..).unwrap_or_default();
-                let end = quoted.find(r"\E");
-                let text = end.and_then(|end| quoted.get(..end)).unwrap_or(quoted);
-                let length = end.map_or(quoted.len(), |end| end + 2);
-                out.push_str(&regex::escape(text));
-                class = class.within();
-                2 + length
-            }
-            (_, '\\') => {
-                let length = 1 + rest.chars().nth(1).map_or(0, char::len_utf8);
-                out.push_str(rest.get(..length).unwrap_or_default());
-                class = class.within();
-                length
-            }
-            (Class::Outside, '[') => {
-                out.push('[');
-                class = Class::Begins;
-                1
-            }
-            (Class::Begins, '^') => {
-                out.push('^');
-                class = Class::Negated;
-                1
-            }
-            // The first one stands for itself.
-            (Class::Begins | Class::Negated, ']') => {
-                out.push_str(r"\]");
-                class = Class::Inside;
-                1
-            }
-            (Class::Inside, ']') => {
-                out.push(']');
-                class = Class::Outside;
-                1
-            }
-            (Class::Begins | Class::Negated | Class::Inside, '[') if rest.starts_with("[:") => {
-                let length = rest.find(":]").map_or(1, |end| end + 2);
-                out.push_str(if length == 1 { r"\[" } else { rest.get(..length).unwrap_or_default() });
-                class = Class::Inside;
-                length
-            }
-            (Class::Begins | Class::Negated | Class::Inside, sign @ ('[' | '&' | '~')) => {
-                out.push('\\');
-                out.push(sign);
-                class = Class::Inside;
-                1
-            }
-            (_, other) => {
-                out.push(other);
-                class = class.within();
-                other.len_utf8()
-            }
-        };
-        rest = rest.get(taken..).unwrap_or_default();
-    }
-    out
-}
-
-/// Where in a bracket expression the reader is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Outside,
-    /// Right behind `[`.
-    Begins,
-    /// Right behind `[^`.
-    Negated,
-    Inside,
-}
-
-impl Class {
-    /// Behind any character that is not special.
-    const fn within(self) -> Self {
-        match self {
-            Self::Outside => Self::Outside,
-            Self::Begins | Self::Negated | Self::Inside => Self::Inside,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -165,9 +79,18 @@ mod tests {
 
     #[test]
     fn refuses_what_is_none() {
-        for bad in
-            ["(", "a)", "[a", "a{2,1}", "*a", "(?=a)", r"\1", "((a{1000}){1000}){1000}", &"a".repeat(LENGTH_MAX + 1)]
-        {
+        for bad in [
+            "(",
+            "a)",
+            "[a",
+            "a{2,1}",
+            "*a",
+            "a++",
+            "(?=a)",
+            r"\1",
+            "((a{1000}){1000}){1000}",
+            &"a".repeat(LENGTH_MAX + 1),
+        ] {
             let refusal = compile(bad).unwrap_err();
             assert_eq!(refusal.code, ErrorCode::InvalidRegularExpression, "{bad}");
         }
