@@ -12,6 +12,8 @@ mod support;
 mod compaction;
 #[path = "clients/connect.rs"]
 mod connect;
+#[path = "clients/dump/mod.rs"]
+mod dump;
 #[path = "clients/jvm.rs"]
 mod jvm;
 #[path = "clients/mirror.rs"]
@@ -32,6 +34,9 @@ mod telemetry;
 mod toolchain;
 #[path = "clients/transactions.rs"]
 mod transactions;
+#[path = "bad_input/wire.rs"]
+#[allow(dead_code, reason = "another program's, which uses all of it")]
+mod wire;
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -153,6 +158,16 @@ fn transaction_index() {
     }
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     transactions::run(&java_installed().join("libs"));
+}
+
+/// Needs a broker of its own, whose files are read.
+#[test]
+fn dump_of_coordinators() {
+    if !have("dump", &[JAVA, MAVEN]) {
+        return;
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    dump::run(&jvm::Jars::in_folder(&java_installed()));
 }
 
 /// Needs a broker of its own, which is killed.

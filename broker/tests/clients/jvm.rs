@@ -77,13 +77,18 @@ impl Drop for Jvm {
 
 /// Starts Apache Kafka, one node, as its own `server.properties` has it but for the replication of internal topics.
 pub fn start_kafka(jars: &Jars, dir: &Path) -> (Jvm, String) {
+    start_kafka_with(jars, dir, "")
+}
+
+/// The same, with more lines of properties.
+pub fn start_kafka_with(jars: &Jars, dir: &Path, more: &str) -> (Jvm, String) {
     let [port, controller] = free_ports();
     let settings = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\nlog.dirs={}\noffsets.topic.replication.factor=1\n\
          transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-         group.initial.rebalance.delay.ms=0\n",
+         group.initial.rebalance.delay.ms=0\n{more}",
         dir.join("kafka").display()
     );
     let file = dir.join("kafka.properties");

@@ -97,9 +97,12 @@ impl GroupShard {
     }
 }
 
-/// A static member that will be back keeps what it has.
+/// A static member that will be back keeps what it has; since when does not matter to who takes its place, and is not kept
+/// (as Kafka 4.3 writes it).
 fn leave_for_now(draft: &mut Draft, member: &Member) {
-    let current =
-        CurrentAssignment { epoch: EPOCH_LEFT_FOR_NOW, revoking: Rc::new(Owned::new()), ..member.current.clone() };
+    let mut assigned = Owned::clone(&member.current.assigned);
+    assigned.values_mut().flat_map(|partitions| partitions.values_mut()).for_each(|since| *since = 0);
+    let (epoch, assigned, revoking) = (EPOCH_LEFT_FOR_NOW, Rc::new(assigned), Rc::new(Owned::new()));
+    let current = CurrentAssignment { epoch, assigned, revoking, ..member.current.clone() };
     draft.write_current(&member.id, current);
 }

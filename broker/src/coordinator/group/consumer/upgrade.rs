@@ -38,7 +38,8 @@ pub(super) fn upgraded(classic: &Group, terms: &Terms) -> Result<Draft, Refusal>
     for (id, converted) in &members {
         draft.write_metadata(id, Rc::clone(&converted.metadata));
     }
-    draft.write(ConsumerRecord::Epoch(Some(GroupEpoch { epoch: classic.generation, metadata_hash: 0 })));
+    let metadata_hash = terms.cluster.hash(&draft.group.subscribed());
+    draft.write(ConsumerRecord::Epoch(Some(GroupEpoch { epoch: classic.generation, metadata_hash })));
     for (id, converted) in &members {
         draft.write(ConsumerRecord::Target(id.clone(), Some(Rc::clone(&converted.target))));
     }
