@@ -15,6 +15,11 @@ pub fn raft_id(node: NodeId) -> u64 {
     }
 }
 
+/// The node of a Raft id; `None` for nobody.
+pub fn node_id(raft_id: u64) -> Option<NodeId> {
+    i32::try_from(raft_id.checked_sub(1)?).ok().map(NodeId)
+}
+
 /// One core's share of Raft.
 #[derive(Clone, Debug)]
 pub struct RaftConfig {

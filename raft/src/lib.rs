@@ -43,9 +43,12 @@ mod tail;
 mod terms;
 mod timeout;
 
-pub use config::{GroupRestore, RaftConfig, raft_id};
+pub use config::{GroupRestore, RaftConfig, node_id, raft_id};
 pub use error::{MessageError, ProposeError, RaftError};
 pub use membership::{Member, MemberChange, Membership, MembershipChange};
-pub use message::{MessageLimits, PeerMessage, PeerMessageKind, PeerSnapshot, decode_message, encode_message};
+pub use message::{
+    MessageLimits, PeerMessage, PeerMessageKind, PeerSnapshot, decode_message, decode_message_head, encode_message,
+    encode_message_head,
+};
 pub use multi::MultiRaft;
 pub use ready::{GroupReady, GroupSnapshot, GroupStatus, ReadyNumber, Role, RoleChange};

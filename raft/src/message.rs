@@ -96,6 +96,16 @@ pub struct MessageLimits {
 /// Appends the message's bytes to `out`. There is no checksum here: the frame between nodes carries many messages and
 /// has one, and batches have their own.
 pub fn encode_message(group: GroupId, message: &PeerMessage, out: &mut BytesMut) {
+    encode(group, message, out, true);
+}
+
+/// The same without the data of entries, which travels behind the heads of all messages of a frame, in this order, and is
+/// not copied. [`decode_message_head`] puts both together.
+pub fn encode_message_head(group: GroupId, message: &PeerMessage, out: &mut BytesMut) {
+    encode(group, message, out, false);
+}
+
+fn encode(group: GroupId, message: &PeerMessage, out: &mut BytesMut, with_data: bool) {
     let numbers = message.numbers();
     let present = numbers.iter().enumerate().fold(0_u8, |bits, (at, value)| bits | (u8::from(*value != 0) << at));
     out.put_u8(MAGIC);
@@ -114,7 +124,9 @@ pub fn encode_message(group: GroupId, message: &PeerMessage, out: &mut BytesMut)
             out.put_u64_le(entry.term.0);
             out.put_u8(entry.kind as u8);
             put_len(out, entry.data.len());
-            out.put_slice(&entry.data);
+            if with_data {
+                out.put_slice(&entry.data);
+            }
         }
     }
     if let Some(snapshot) = &message.snapshot {
@@ -138,6 +150,29 @@ fn put_len(out: &mut BytesMut, len: usize) {
 /// Reads exactly one message. Entry data and snapshot data are slices of `bytes`, not copies.
 pub fn decode_message(bytes: Bytes, limits: &MessageLimits) -> Result<(GroupId, PeerMessage), MessageError> {
     let mut reader = Reader::new(bytes);
+    let decoded = decode(&mut reader, None, limits)?;
+    reader.end()?;
+    Ok(decoded)
+}
+
+/// Reads one message from `heads`, and its entries' data from `data`: slices of them, not copies. Both are left behind what
+/// was read.
+pub fn decode_message_head(
+    heads: &mut Bytes,
+    data: &mut Bytes,
+    limits: &MessageLimits,
+) -> Result<(GroupId, PeerMessage), MessageError> {
+    let (mut reader, mut entries) = (Reader::new(heads.clone()), Reader::new(data.clone()));
+    let decoded = decode(&mut reader, Some(&mut entries), limits)?;
+    (*heads, *data) = (reader.left, entries.left);
+    Ok(decoded)
+}
+
+fn decode(
+    reader: &mut Reader,
+    data: Option<&mut Reader>,
+    limits: &MessageLimits,
+) -> Result<(GroupId, PeerMessage), MessageError> {
     match reader.u8()? {
         MAGIC => {}
         other => return Err(MessageError::Magic(other)),
@@ -174,16 +209,21 @@ pub fn decode_message(bytes: Bytes, limits: &MessageLimits) -> Result<(GroupId, 
         snapshot: None,
     };
     if flags & FLAG_ENTRIES != 0 {
-        message.entries = read_entries(&mut reader, message.index, limits)?;
+        message.entries = read_entries(reader, data, message.index, limits)?;
     }
     if flags & FLAG_SNAPSHOT != 0 {
-        message.snapshot = Some(read_snapshot(&mut reader, limits)?);
+        message.snapshot = Some(read_snapshot(reader, limits)?);
     }
-    reader.end()?;
     Ok((group, message))
 }
 
-fn read_entries(reader: &mut Reader, before: RaftIndex, limits: &MessageLimits) -> Result<Vec<LogEntry>, MessageError> {
+/// The data stands behind each entry's head, or else in a reader of its own.
+fn read_entries(
+    reader: &mut Reader,
+    mut data: Option<&mut Reader>,
+    before: RaftIndex,
+    limits: &MessageLimits,
+) -> Result<Vec<LogEntry>, MessageError> {
     let count = reader.len("entries", limits.entries_max)?;
     if count == 0 || before.0 > u64::MAX / 2 {
         return Err(MessageError::Range("entries"));
@@ -201,7 +241,8 @@ fn read_entries(reader: &mut Reader, before: RaftIndex, limits: &MessageLimits) 
             value => return Err(MessageError::Unknown { what: "entry kind", value }),
         };
         let len = reader.len("entry", limits.entry_size_max_bytes)?;
-        entries.push(LogEntry { index, term, kind, data: reader.bytes(len)? });
+        let data = data.as_deref_mut().unwrap_or(reader).bytes(len)?;
+        entries.push(LogEntry { index, term, kind, data });
     }
     Ok(entries)
 }
