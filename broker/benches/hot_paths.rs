@@ -86,7 +86,7 @@ fn mesh_hop(criterion: &mut Criterion) {
         };
         Box::pin(serve) as futures::future::LocalBoxFuture<'static, ()>
     };
-    let node = start_with(&shared, Vec::new(), Box::new(guest)).unwrap();
+    let node = start_with(&shared, thalweg_broker::reactor::Doors::default(), Box::new(guest)).unwrap();
 
     let measure = |target, jobs, in_flight| {
         let (answer, answered) = answers::channel();

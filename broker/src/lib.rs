@@ -1,6 +1,7 @@
 //! The broker process. See `ARCHITECTURE.md` for the map.
 
 pub mod admin;
+pub mod cluster;
 pub mod config;
 pub mod controller;
 pub mod coordinator;
@@ -12,6 +13,7 @@ pub mod metadata;
 pub mod metrics;
 pub mod net;
 pub mod partition;
+pub mod peer;
 pub mod preflight;
 pub mod probe;
 pub mod reactor;

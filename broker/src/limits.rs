@@ -37,6 +37,50 @@ pub const LARGE_FRAME_BYTES: usize = 2 * 1024 * 1024;
 /// How long a handler waits for every core to have carried out a change of the cluster's metadata.
 pub const METADATA_SETTLE_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// How long a change of the cluster's metadata looks for the controller's leader, and how often.
+pub const CONTROLLER_SEARCH_TIME_MAX: Duration = Duration::from_secs(15);
+pub const CONTROLLER_SEARCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often a node tells the others that it lives, and the silence after which they take it for dead.
+pub const PEER_PULSE_INTERVAL: Duration = Duration::from_millis(100);
+pub const PEER_SILENCE_MAX: Duration = Duration::from_millis(600);
+
+/// How long connecting to another node, and both introductions, may take.
+pub const PEER_CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// Introductions under way at once; further callers are turned away.
+pub const PEER_HANDSHAKES_MAX: usize = 64;
+
+/// Questions to one core of another node that wait for an answer, and questions of others that one core answers at once.
+pub const PEER_QUESTIONS_MAX: usize = 4096;
+
+/// Bytes that wait to be sent to one core of another node, while it is connected and while it is not.
+pub const PEER_LANE_MAX_BYTES: usize = 128 * 1024 * 1024;
+pub const PEER_LANE_UNCONNECTED_MAX_BYTES: usize = 1024 * 1024;
+
+/// What a frame between nodes may have besides one entry of the largest size.
+pub const PEER_FRAME_EXTRA_BYTES: usize = 16 * 1024 * 1024;
+
+/// Entries in one message between nodes.
+pub const PEER_MESSAGE_ENTRIES_MAX: usize = 100_000;
+
+/// Bytes of an offer of a snapshot.
+pub const PEER_SNAPSHOT_OFFER_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long another node gets to answer a question.
+pub const PEER_ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long what leaders have to tell is gathered, and how much of it goes into one message.
+pub const LEADER_NEWS_INTERVAL: Duration = Duration::from_millis(5);
+pub const LEADER_NOTICES_MAX: usize = 2_000;
+
+/// How long the creation of topics waits until their leaders are known here.
+pub const LEADERS_KNOWN_TIME_MAX: Duration = Duration::from_secs(3);
+pub const LEADERS_KNOWN_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Raft messages of other nodes that are kept for groups which this node is about to create.
+pub const EARLY_MESSAGES_MAX: usize = 20_000;
+
 /// How often Raft's clock ticks.
 pub const RAFT_TICK_INTERVAL: Duration = Duration::from_millis(100);
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use thalweg_broker::config::{Config, Loaded};
-use thalweg_broker::reactor::{self, Shared};
+use thalweg_broker::reactor::{self, Doors, Shared};
 use thalweg_broker::{admin, net, preflight};
 
 #[global_allocator]
@@ -60,6 +60,10 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     for listener in &config.listeners {
         listeners.push(net::bind(&listener.address.to_string(), "listeners")?);
     }
+    let rpc_listener = match &config.rpc_listener {
+        Some(address) => Some(net::bind(&address.to_string(), "thalweg.rpc.listener")?),
+        None => None,
+    };
     config.adopt_ports(&listeners);
     let admin_listener =
         config.admin_listener.as_ref().map(|address| net::bind(&address.to_string(), "thalweg.admin.listener"));
@@ -70,7 +74,7 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     stop_on_signals(&shared)?;
     announce(&shared);
     reactor::rehome(&shared)?;
-    let node = reactor::start(&shared, listeners)?;
+    let node = reactor::start(&shared, Doors { clients: listeners, nodes: rpc_listener })?;
     let ended = node.join();
     tracing::info!(uptime = ?began.elapsed(), "stopped");
     // The directories' locks are held until here.
@@ -97,7 +101,7 @@ fn announce(shared: &Shared) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         node = config.node_id.0,
-        cluster = shared.cluster_id,
+        cluster = shared.cluster_id(),
         cores = shared.cores,
         data = ?config.log_dirs,
         listeners = ?config.listeners.iter().map(|listener| listener.address.to_string()).collect::<Vec<_>>(),

@@ -48,6 +48,9 @@ pub struct Metrics {
     pub connections_opened: Counter,
     pub connections_refused: Counter,
     pub connections_moved: Counter,
+    /// Callers on `thalweg.rpc.listener` that were turned away.
+    pub peer_refused: Counter,
+    pub peer_frames_received: Counter,
     pub per_core: Vec<CoreGauges>,
 }
 
@@ -62,6 +65,8 @@ impl Metrics {
             connections_opened: Counter::default(),
             connections_refused: Counter::default(),
             connections_moved: Counter::default(),
+            peer_refused: Counter::default(),
+            peer_frames_received: Counter::default(),
             per_core: (0..cores).map(|_| CoreGauges::default()).collect(),
         }
     }
@@ -78,6 +83,16 @@ impl Metrics {
             ("connections_opened_total", "Connections accepted", &self.connections_opened),
             ("connections_refused_total", "Connections refused by a limit", &self.connections_refused),
             ("connections_moved_total", "Moves of connections to the core they ask", &self.connections_moved),
+            (
+                "peer_refused_total",
+                "Connections of other nodes, or of strangers, that were refused",
+                &self.peer_refused,
+            ),
+            (
+                "peer_frames_received_total",
+                "Frames of Raft messages received from other nodes",
+                &self.peer_frames_received,
+            ),
         ];
         for (name, help, counter) in counters {
             let value = counter.0.load(Ordering::Relaxed);

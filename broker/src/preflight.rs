@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use uuid::Uuid;
 
+use crate::cluster::{ClusterIdentity, Founder};
 use crate::config::Config;
 
 /// What to look at when a reactor does not start.
@@ -25,7 +26,8 @@ const FORMAT_VERSION: u32 = 1;
 
 /// Who this data belongs to; holds the directories' locks while it lives.
 pub struct Identity {
-    pub cluster_id: String,
+    /// `None` while this node has not formed or joined a cluster.
+    pub cluster: Option<ClusterIdentity>,
     /// Of the first directory of `log.dirs`, as Kafka gives each one an id (KIP-858).
     pub directory_id: Uuid,
     _locks: Vec<File>,
@@ -94,19 +96,48 @@ pub fn claim_directories(config: &Config) -> Result<Identity, String> {
         locks.push(lock(dir)?);
         found.push((dir.clone(), read_meta(dir)?));
     }
-    let known: Vec<&BTreeMap<String, String>> = found.iter().filter_map(|(_, meta)| meta.as_ref()).collect();
-    let cluster_id = match known.iter().find_map(|meta| meta.get("cluster.id")) {
-        Some(id) => id.clone(),
-        None => new_cluster_id(),
-    };
     for (dir, meta) in &found {
         match meta {
-            Some(meta) => check_meta(dir, meta, config, &cluster_id)?,
-            None => write_meta(dir, config, &cluster_id)?,
+            Some(meta) => check_meta(dir, meta, config)?,
+            None => write_meta(dir, config, None, &new_id())?,
         }
     }
     let directory_id = config.log_dirs.first().map_or_else(|| Ok(Uuid::nil()), |dir| read_directory_id(dir))?;
-    Ok(Identity { cluster_id, directory_id, _locks: locks })
+    let me = Founder { node_id: config.node_id.0, directory_id, address: config.rpc_address().unwrap_or_default() };
+    let known = found.iter().filter_map(|(_, meta)| meta.as_ref()).find(|meta| meta.contains_key("cluster.id"));
+    let mut cluster = known.map_or(Ok(None), |meta| ClusterIdentity::from_properties(meta, &me))?;
+    if cluster.is_none() && config.founds_alone() {
+        cluster = Some(ClusterIdentity { id: new_id(), founders: vec![me], joined_at: 0 });
+    }
+    if let Some(cluster) = &cluster {
+        record_cluster(config, cluster)?;
+    }
+    Ok(Identity { cluster, directory_id, _locks: locks })
+}
+
+/// Writes into every data directory which cluster it belongs to. Nothing changes where that is written already.
+///
+/// # Errors
+/// When a directory belongs to another cluster, or cannot be written.
+pub fn record_cluster(config: &Config, cluster: &ClusterIdentity) -> Result<(), String> {
+    for dir in &config.log_dirs {
+        let meta = read_meta(dir)?.unwrap_or_default();
+        match meta.get("cluster.id") {
+            Some(id) if *id == cluster.id => {}
+            Some(id) => {
+                return Err(format!(
+                    "the directories of log.dirs belong to different clusters: {} to {id}, others to {}",
+                    dir.display(),
+                    cluster.id
+                ));
+            }
+            None => {
+                let directory_id = meta.get("directory.id").cloned().unwrap_or_else(new_id);
+                write_meta(dir, config, Some(cluster), &directory_id)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn lock(dir: &Path) -> Result<File, String> {
@@ -145,7 +176,7 @@ fn read_directory_id(dir: &Path) -> Result<Uuid, String> {
     Ok(id.map_or(Uuid::nil(), Uuid::from_bytes))
 }
 
-fn check_meta(dir: &Path, meta: &BTreeMap<String, String>, config: &Config, cluster: &str) -> Result<(), String> {
+fn check_meta(dir: &Path, meta: &BTreeMap<String, String>, config: &Config) -> Result<(), String> {
     let dir = dir.display();
     let Some(format) = meta.get("thalweg.format.version") else {
         return Err(format!(
@@ -164,21 +195,23 @@ fn check_meta(dir: &Path, meta: &BTreeMap<String, String>, config: &Config, clus
             config.node_id
         ));
     }
-    if meta.get("cluster.id").is_some_and(|id| id != cluster) {
-        return Err(format!(
-            "the directories of log.dirs belong to different clusters; {dir} does not belong to {cluster}"
-        ));
-    }
     Ok(())
 }
 
-fn write_meta(dir: &Path, config: &Config, cluster_id: &str) -> Result<(), String> {
-    let text = format!(
-        "# Written at the first start; do not edit.\nversion=1\nthalweg.format.version={FORMAT_VERSION}\ncluster.id={cluster_id}\n\
-         node.id={}\ndirectory.id={}\n",
-        config.node_id,
-        new_cluster_id()
+fn write_meta(
+    dir: &Path,
+    config: &Config,
+    cluster: Option<&ClusterIdentity>,
+    directory_id: &str,
+) -> Result<(), String> {
+    let mut text = format!(
+        "# Written at the first start; do not edit.\nversion=1\nthalweg.format.version={FORMAT_VERSION}\n\
+         node.id={}\ndirectory.id={directory_id}\n",
+        config.node_id
     );
+    for (key, value) in cluster.map(ClusterIdentity::properties).unwrap_or_default() {
+        text.push_str(&format!("{key}={value}\n"));
+    }
     let (temporary, path) = (dir.join("meta.properties.tmp"), dir.join("meta.properties"));
     let written = fs::write(&temporary, text)
         .and_then(|()| File::open(&temporary)?.sync_all())
@@ -188,7 +221,7 @@ fn write_meta(dir: &Path, config: &Config, cluster_id: &str) -> Result<(), Strin
 }
 
 /// A random id in Kafka's form.
-fn new_cluster_id() -> String {
+pub(crate) fn new_id() -> String {
     thalweg_protocol::uuid_text(Uuid::new_v4().as_bytes())
 }
 
@@ -205,9 +238,9 @@ mod tests {
 
     #[test]
     fn cluster_ids_have_kafkas_form() {
-        let id = new_cluster_id();
+        let id = new_id();
         assert_eq!(id.len(), 22);
         assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{id}");
-        assert_ne!(id, new_cluster_id());
+        assert_ne!(id, new_id());
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thalweg_protocol::NodeId;
+use thalweg_raft::MessageLimits;
 
 use super::layers::{BrokerLayers, Overrides};
 use super::listeners::{HostPort, Listener};
@@ -13,6 +14,7 @@ use super::machine::Machine;
 use super::share::ShareSettings;
 use super::topic::TopicConfig;
 use super::transactions::TransactionSettings;
+use crate::limits::{PEER_FRAME_EXTRA_BYTES, PEER_MESSAGE_ENTRIES_MAX, PEER_SNAPSHOT_OFFER_MAX_BYTES};
 
 /// `log.cleaner.*`
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -95,6 +97,7 @@ pub struct Config {
     pub telemetry_max_bytes: usize,
     /// `replica.alter.log.dirs.io.max.bytes.per.second`
     pub move_bytes_per_second_max: f64,
+    pub replica_lag_time_max: Duration,
 
     pub producer_id_expiration: Duration,
     pub producer_id_expiration_check_interval: Duration,
@@ -174,6 +177,34 @@ impl Config {
             ("segment.bytes", self.offsets_topic_segment_bytes.to_string()),
         ];
         settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// The largest frame of another node that is read.
+    pub fn peer_frame_max_bytes(&self) -> usize {
+        self.socket_request_max_bytes.saturating_add(PEER_FRAME_EXTRA_BYTES)
+    }
+
+    /// What a Raft message of another node may hold.
+    pub fn message_limits(&self) -> MessageLimits {
+        MessageLimits {
+            entries_max: PEER_MESSAGE_ENTRIES_MAX,
+            entry_size_max_bytes: self.socket_request_max_bytes,
+            snapshot_size_max_bytes: PEER_SNAPSHOT_OFFER_MAX_BYTES,
+        }
+    }
+
+    /// Where other nodes reach this one, if it listens for them.
+    pub fn rpc_address(&self) -> Option<String> {
+        let listener = self.rpc_listener.as_ref()?;
+        let host = if listener.is_wildcard() { self.machine.host_name.clone() } else { listener.host.clone() };
+        Some(HostPort { host, port: listener.port }.to_string())
+    }
+
+    /// Whether this node is a cluster by itself until others join: nobody else is listed. Kafka's own file lists the one node's
+    /// controller listener.
+    pub fn founds_alone(&self) -> bool {
+        let Some(own) = self.rpc_address() else { return self.bootstrap_servers.len() <= 1 };
+        self.bootstrap_servers.iter().all(|server| server.to_string() == own)
     }
 
     /// How many connections may come from `address`.

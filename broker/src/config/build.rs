@@ -72,6 +72,7 @@ impl Config {
             num_partitions: from.size("num.partitions")?,
             default_replication_factor: from.factor("default.replication.factor")?,
             telemetry_max_bytes: from.size("telemetry.max.bytes")?,
+            replica_lag_time_max: from.millis("replica.lag.time.max.ms")?,
             move_bytes_per_second_max: from.integer("replica.alter.log.dirs.io.max.bytes.per.second")? as f64,
             producer_id_expiration: from.millis("producer.id.expiration.ms")?,
             producer_id_expiration_check_interval: from.millis("producer.id.expiration.check.interval.ms")?,

@@ -7,7 +7,7 @@ use super::value::InvalidValue;
 /// The first relation that does not hold, named by the key that should change.
 pub(super) fn check(config: &Config) -> Result<(), InvalidValue> {
     let checks =
-        [listeners_differ, groups, consumer_groups, share_groups, connections, roles, one_node, memory, retention];
+        [listeners_differ, groups, consumer_groups, share_groups, connections, roles, several_nodes, memory, retention];
     checks.iter().try_for_each(|check| check(config))
 }
 
@@ -110,13 +110,17 @@ fn roles(config: &Config) -> Result<(), InvalidValue> {
 }
 
 /// A node that was meant to be one of several must not start alone.
-fn one_node(config: &Config) -> Result<(), InvalidValue> {
-    for name in ["controller.quorum.bootstrap.servers", "controller.quorum.voters"] {
-        let servers = text(config, name);
-        if super::value::split_list(&servers).len() > 1 {
-            let expected = "this version runs a single node, which would not join the others".to_owned();
-            return Err(invalid(name, &servers, expected));
-        }
+fn several_nodes(config: &Config) -> Result<(), InvalidValue> {
+    let name = "controller.quorum.voters";
+    let voters = text(config, name);
+    if super::value::split_list(&voters).len() > 1 {
+        let expected = "name the nodes' rpc addresses in controller.quorum.bootstrap.servers instead".to_owned();
+        return Err(invalid(name, &voters, expected));
+    }
+    if !config.founds_alone() && config.rpc_listener.is_none() {
+        let name = "controller.quorum.bootstrap.servers";
+        let expected = "with other nodes in it, thalweg.rpc.listener must say where they reach this one".to_owned();
+        return Err(invalid(name, &text(config, name), expected));
     }
     Ok(())
 }

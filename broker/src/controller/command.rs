@@ -16,6 +16,12 @@ pub enum Command {
         node_id: i32,
         endpoints: Vec<Endpoint>,
         rack: Option<String>,
+        /// Where other nodes reach it; nowhere if it does not listen for them.
+        #[serde(default)]
+        rpc: Option<String>,
+        /// Of its first data directory: another one has another node's memory, or none.
+        #[serde(default)]
+        directory_id: Uuid,
     },
     /// `assignments` lists the replicas of each partition, by partition index.
     CreateTopic {
@@ -76,7 +82,7 @@ pub struct Endpoint {
 }
 
 /// What applying a command gave.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Outcome {
     Done,
     /// The first producer id of the block.
@@ -84,7 +90,7 @@ pub enum Outcome {
 }
 
 /// Why a command changed nothing.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum Rejection {
     #[error("Topic '{0}' already exists.")]
     TopicExists(String),

@@ -65,11 +65,22 @@ impl Controller {
 
     fn apply_batch(&self, position: Option<(RaftIndex, Term)>, batch: &[u8]) -> Result<(), log::LogError> {
         let Some(applied) = self.applied.get() else { return Ok(()) };
+        let next = self.carry_out(applied, position, batch)?;
+        self.applied.set(Some(next));
+        Ok(())
+    }
+
+    /// Gives the offset behind what is applied now.
+    fn carry_out(
+        &self,
+        applied: KafkaOffset,
+        position: Option<(RaftIndex, Term)>,
+        batch: &[u8],
+    ) -> Result<KafkaOffset, log::LogError> {
         let (next, commands) = log::commands(batch)?;
         if next <= applied {
-            return Ok(());
+            return Ok(applied);
         }
-        self.applied.set(Some(next));
         for command in commands {
             let outcome = self.image.borrow_mut().apply(command);
             if let Some((index, term)) = position {
@@ -77,7 +88,12 @@ impl Controller {
             }
         }
         self.changed.raise();
-        Ok(())
+        Ok(next)
+    }
+
+    /// Another node leads the controller's group: whether what was proposed here survives is for that one to say.
+    pub fn leadership_lost(&self) {
+        self.waiting.borrow_mut().clear();
     }
 
     fn answer(&self, index: RaftIndex, term: Term, outcome: Applied) {
@@ -86,6 +102,14 @@ impl Controller {
         {
             // Another leader's entry at this index drops the sender: the proposer learns that its command was lost.
             let _ = sender.send(outcome);
+        }
+    }
+
+    /// Waits until the image has this version.
+    pub(crate) async fn await_version(&self, version: u64) {
+        let mut seen = self.changed.count();
+        while self.image.borrow().version < version {
+            seen = self.changed.wait(seen).await;
         }
     }
 

@@ -1,19 +1,33 @@
 //! From the controller's log to the cores: reading it at start, and handing every new image to every core.
 
+use std::cell::Cell;
 use std::rc::Rc;
+
+use thalweg_protocol::records::BatchView;
 
 use super::GROUP;
 use crate::reactor::{Core, fatal};
 
 impl Core {
-    /// Reads the controller's log from its start to its end, applying all of it. Group 0 must lead already.
+    /// Reads the controller's log from its start to what is committed, applying all of it. What is committed later is
+    /// applied as it comes.
     pub(crate) async fn load_controller(self: &Rc<Self>) {
         let Some(controller) = &self.controller else { return };
         let Some(log) = self.store.log(GROUP) else { return };
-        controller.applied.set(Some(log.borrow().log_start_offset()));
-        if let Err(error) = self.replay(GROUP, |batch| controller.apply_batch(None, batch.bytes)).await {
-            fatal(&format!("the controller's log cannot be read, and without it no topic is known: {error}"));
+        let applied = Cell::new(log.borrow().log_start_offset());
+        // More may be committed while it is read.
+        loop {
+            let carry_out = |batch: BatchView<'_>| {
+                controller.carry_out(applied.get(), None, batch.bytes).map(|next| applied.set(next))
+            };
+            if let Err(error) = self.replay(GROUP, carry_out).await {
+                fatal(&format!("the controller's log cannot be read, and without it no topic is known: {error}"));
+            }
+            if applied.get() >= log.borrow().high_watermark() {
+                break;
+            }
         }
+        controller.applied.set(Some(applied.get()));
         controller.changed.raise();
     }
 
@@ -24,6 +38,7 @@ impl Core {
         loop {
             seen = controller.changed.wait(seen).await;
             let image = controller.image();
+            self.refresh_directory();
             let handed = self.cores().map(|target| {
                 let image = std::sync::Arc::clone(&image);
                 self.on(target, move |core| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use thalweg_protocol::NodeId;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_storage::types::GroupId;
 
@@ -33,11 +34,20 @@ pub fn partition_of(core: &Core, topic: &str, name: &str) -> Option<(i32, GroupI
     topic.partition(index).map(|info| (index.0, info.group))
 }
 
-/// Every partition of a coordinator's topic, by the core that owns it.
+/// The node that leads the partition of `topic` which coordinates `name`, if that is known.
+pub fn leader_for(core: &Core, topic: &str, name: &str) -> Option<NodeId> {
+    let image = core.image();
+    let topic = image.topic(topic)?;
+    let index = partition_for(name, u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX));
+    topic.partition(index)?.leadership.leader().node
+}
+
+/// Every partition of a coordinator's topic that this node leads, by the core that owns it.
 pub fn all_shards(core: &Core, topic: &str) -> BTreeMap<CoreId, Vec<GroupId>> {
     let mut shards = BTreeMap::<CoreId, Vec<GroupId>>::new();
+    let here = Some(core.shared.config.node_id);
     if let Some(topic) = core.image().topic(topic) {
-        for info in &topic.partitions {
+        for info in topic.partitions.iter().filter(|info| info.leadership.leader().node == here) {
             shards.entry(core.owner(info.group)).or_default().push(info.group);
         }
     }

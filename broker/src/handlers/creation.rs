@@ -40,6 +40,7 @@ impl From<ControllerError> for Refused {
             ControllerError::Rejected(Rejection::UnknownTopic) => ErrorCode::UnknownTopicOrPartition,
             ControllerError::Rejected(Rejection::PartitionsChanged(_)) => ErrorCode::InvalidPartitions,
             ControllerError::NotController => ErrorCode::NotController,
+            ControllerError::Unheard => ErrorCode::RequestTimedOut,
             ControllerError::TimedOut(_) => ErrorCode::RequestTimedOut,
             ControllerError::Unwritable(_) => ErrorCode::KafkaStorageError,
             ControllerError::Stopping(_) => ErrorCode::BrokerNotAvailable,
@@ -122,6 +123,8 @@ pub async fn create(core: &Rc<Core>, new: Vec<NewTopic>) -> Vec<Result<Uuid, Ref
     });
     match core.change_all(commands.collect()).await {
         Ok(outcomes) => {
+            // Clients ask for the new topics' leaders next.
+            core.await_known_leaders(|topic| ids.contains(&topic.id)).await;
             let outcomes = outcomes.into_iter().zip(&ids);
             outcomes
                 .map(|(outcome, id)| outcome.map(|_| *id).map_err(|why| ControllerError::from(why).into()))

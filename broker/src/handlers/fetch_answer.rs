@@ -85,8 +85,10 @@ fn describe(context: &Context, key: &Key, read: &Read) -> PartitionData {
         data.diverging_epoch = EpochEndOffset::default().with_epoch(epoch.0).with_end_offset(end.0);
     }
     if read.error == ErrorCode::NotLeaderOrFollower {
-        let here = BrokerId(context.core.shared.config.node_id.0);
-        data.current_leader = LeaderIdAndEpoch::default().with_leader_id(here).with_leader_epoch(read.leader_epoch.0);
+        let leader = topics::leader(context, &key.topic, key.topic_id, key.partition);
+        data.current_leader = LeaderIdAndEpoch::default()
+            .with_leader_id(BrokerId(leader.node.map_or(-1, |node| node.0)))
+            .with_leader_epoch(leader.epoch.0);
     }
     data
 }

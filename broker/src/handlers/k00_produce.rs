@@ -27,7 +27,7 @@ use thalweg_protocol::messages::produce_response::{
 };
 use thalweg_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use thalweg_protocol::records::{ProduceRejection, check_produce_version};
-use thalweg_protocol::{LeaderEpoch, PartitionIndex, StrBytes};
+use thalweg_protocol::{PartitionIndex, StrBytes};
 use thalweg_storage::types::GroupId;
 
 use super::{produce_transactional, topics};
@@ -54,7 +54,6 @@ pub type Items = BTreeMap<CoreId, Vec<Item>>;
 struct Outcome {
     slot: (usize, usize),
     result: Result<Appended, ProduceRejection>,
-    leader_epoch: LeaderEpoch,
 }
 
 /// Splits the request by owner and hands each part over before returning.
@@ -159,7 +158,7 @@ fn execute(
     for Item { slot, group, records, guard, .. } in items {
         let produced = core.with_partition(group, |partition| {
             let sent = Sent { records: &records, acks, guard };
-            (partition.produce(core, sent, now), partition.leader_epoch())
+            partition.produce(core, sent, now)
         });
         pending.push((slot, produced));
     }
@@ -167,14 +166,14 @@ fn execute(
         let mut outcomes = Vec::with_capacity(pending.len());
         let deadline = std::time::Instant::now() + timeout;
         for (slot, produced) in pending {
-            let (result, leader_epoch) = match produced {
-                None => (Err(rejection(ErrorCode::NotLeaderOrFollower)), LeaderEpoch::NONE),
-                Some((Produced::Rejected(rejection), epoch)) => (Err(rejection), epoch),
-                Some((Produced::Pending(appended, commit), epoch)) => {
-                    (committed(commit, deadline).await.map(|()| appended).map_err(rejection), epoch)
+            let result = match produced {
+                None => Err(rejection(ErrorCode::NotLeaderOrFollower)),
+                Some(Produced::Rejected(rejection)) => Err(rejection),
+                Some(Produced::Pending(appended, commit)) => {
+                    committed(commit, deadline).await.map(|()| appended).map_err(rejection)
                 }
             };
-            outcomes.push(Outcome { slot, result, leader_epoch });
+            outcomes.push(Outcome { slot, result });
         }
         outcomes
     }
@@ -214,7 +213,7 @@ async fn finish(
         let (topic, partition) = outcome.slot;
         let slot = response.responses.get_mut(topic).and_then(|topic| topic.partition_responses.get_mut(partition));
         if let Some(slot) = slot {
-            fill(&context, slot, outcome.result, outcome.leader_epoch);
+            fill(slot, outcome.result);
         }
     }
     name_leader(&context, &mut response);
@@ -235,12 +234,7 @@ fn finish_unacknowledged(response: &ProduceResponse, done: &[Result<Vec<Outcome>
     }
 }
 
-fn fill(
-    context: &Context,
-    slot: &mut PartitionProduceResponse,
-    result: Result<Appended, ProduceRejection>,
-    leader_epoch: LeaderEpoch,
-) {
+fn fill(slot: &mut PartitionProduceResponse, result: Result<Appended, ProduceRejection>) {
     match result {
         Ok(appended) => {
             slot.base_offset = appended.base_offset.0;
@@ -261,23 +255,28 @@ fn fill(
                         .with_batch_index_error_message(Some(StrBytes::from_string(message)))
                 })
                 .collect();
-            if rejection.code == ErrorCode::NotLeaderOrFollower && context.version >= 10 {
-                let leader = BrokerId(context.core.shared.config.node_id.0);
-                slot.current_leader =
-                    LeaderIdAndEpoch::default().with_leader_id(leader).with_leader_epoch(leader_epoch.0);
-            }
         }
     }
 }
 
-/// Where a partition answered that it does not lead, the brokers' addresses travel along (KIP-951).
+/// Where a partition answered that it does not lead, who does and the brokers' addresses travel along (KIP-951).
 fn name_leader(context: &Context, response: &mut ProduceResponse) {
-    let moved = response
-        .responses
-        .iter()
-        .flat_map(|topic| &topic.partition_responses)
-        .any(|slot| slot.error_code == ErrorCode::NotLeaderOrFollower.code());
-    if moved && context.version >= 10 {
+    if context.version < 10 {
+        return;
+    }
+    let mut moved = false;
+    for topic in &mut response.responses {
+        let (name, id) = (&topic.name, topic.topic_id);
+        let elsewhere = |slot: &&mut PartitionProduceResponse| slot.error_code == ErrorCode::NotLeaderOrFollower.code();
+        for slot in topic.partition_responses.iter_mut().filter(elsewhere) {
+            let leader = topics::leader(context, name, id, slot.index);
+            slot.current_leader = LeaderIdAndEpoch::default()
+                .with_leader_id(BrokerId(leader.node.map_or(-1, |node| node.0)))
+                .with_leader_epoch(leader.epoch.0);
+            moved = true;
+        }
+    }
+    if moved {
         response.node_endpoints = topics::endpoints(context).map(Into::into).collect();
     }
 }

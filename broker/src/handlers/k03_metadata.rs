@@ -65,7 +65,7 @@ fn cluster(context: &Context) -> MetadataResponse {
     });
     MetadataResponse::default()
         .with_brokers(brokers.collect())
-        .with_cluster_id(Some(StrBytes::from_string(context.core.shared.cluster_id.clone())))
+        .with_cluster_id(Some(StrBytes::from_string(context.core.shared.cluster_id().to_owned())))
         .with_controller_id(BrokerId(context.core.shared.config.node_id.0))
         .with_cluster_authorized_operations(OPERATIONS_NOT_ASKED)
 }
@@ -132,11 +132,13 @@ fn describe(topic: &Arc<Topic>) -> MetadataResponseTopic {
 }
 
 fn describe_partition(index: usize, info: &PartitionInfo) -> MetadataResponsePartition {
-    let replicas: Vec<BrokerId> = info.replicas.iter().map(|node| BrokerId(*node)).collect();
+    let leader = info.leadership.leader();
+    let code = if leader.node.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable };
     MetadataResponsePartition::default()
+        .with_error_code(code.code())
         .with_partition_index(i32::try_from(index).unwrap_or(i32::MAX))
-        .with_leader_id(replicas.first().copied().unwrap_or(BrokerId(-1)))
-        .with_leader_epoch(info.leadership.epoch().0)
-        .with_replica_nodes(replicas.clone())
-        .with_isr_nodes(replicas)
+        .with_leader_id(BrokerId(leader.node.map_or(-1, |node| node.0)))
+        .with_leader_epoch(leader.epoch.0)
+        .with_replica_nodes(topics::broker_ids(&info.replicas))
+        .with_isr_nodes(topics::broker_ids(&info.leadership.in_sync(&info.replicas)))
 }

@@ -35,7 +35,12 @@ pub async fn handle(context: Context, request: FindCoordinatorRequest) -> FindCo
         SHARE => coordinators::ensure_topic(&context, share::STATE_TOPIC).await.err(),
         _ => Some(ErrorCode::InvalidRequest),
     };
-    let coordinators: Vec<Coordinator> = keys.into_iter().map(|key| find(&context, key, refused)).collect();
+    let topic = match request.key_type {
+        TRANSACTION => STATE_TOPIC,
+        SHARE => share::STATE_TOPIC,
+        _ => OFFSETS_TOPIC,
+    };
+    let coordinators: Vec<Coordinator> = keys.into_iter().map(|key| find(&context, topic, key, refused)).collect();
     if context.version >= 4 {
         return FindCoordinatorResponse::default().with_coordinators(coordinators);
     }
@@ -59,9 +64,9 @@ fn is_share_key(key: &str) -> bool {
     partition && topic && parts.next().is_some_and(|group| !group.trim().is_empty())
 }
 
-fn find(context: &Context, key: StrBytes, refused: Option<ErrorCode>) -> Coordinator {
-    let here = context.core.shared.config.node_id.0;
-    let endpoint = topics::endpoints(context).find(|broker| broker.node == here);
+fn find(context: &Context, topic: &str, key: StrBytes, refused: Option<ErrorCode>) -> Coordinator {
+    let leader = coordinators::leader_for(&context.core, topic, &key);
+    let endpoint = leader.and_then(|node| topics::endpoints(context).find(|broker| broker.node == node.0));
     match (refused, endpoint) {
         (None, Some(broker)) => Coordinator::default()
             .with_key(key)

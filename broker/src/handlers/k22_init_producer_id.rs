@@ -42,7 +42,7 @@ async fn produce_id(context: &Context, request: &InitProducerIdRequest) -> Resul
     };
     let expected = (id != -1).then_some(Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch) });
     let (of, timeout_ms) = (transactional_id.0.to_string(), request.transaction_timeout_ms);
-    let asked = transactions::ask(context, &transactional_id.0, move |shard, token, now| {
+    let asked = transactions::ask(&context.core, &transactional_id.0, move |shard, token, now| {
         shard.init_producer_id(&of, timeout_ms, expected, token, now)
     });
     match asked.await? {

@@ -83,10 +83,10 @@ async fn ask(context: &Context, transaction: &AddPartitionsToTxnTransaction) -> 
     let wanted: Vec<TopicPartition> =
         partitions(&transaction.topics).map(|(topic, index)| transactions::partition(topic, index)).collect();
     if transaction.verify_only {
-        return transactions::verify_partitions(context, id, producer, wanted).await;
+        return transactions::verify_partitions(&context.core, id, producer, wanted).await;
     }
     let version = if context.version < 4 { TransactionVersion::V0 } else { TransactionVersion::V2 };
     let count = wanted.len();
-    let code = transactions::add_partitions(context, id, producer, wanted, version).await;
+    let code = transactions::add_partitions(&context.core, id, producer, wanted, version).await;
     vec![transactions::fenced_as_known(code, context.version >= 2); count]
 }

@@ -32,5 +32,5 @@ async fn add(context: &Context, request: &AddOffsetsToTxnRequest) -> ErrorCode {
     let producer = Producer { id: ProducerId(request.producer_id.0), epoch: ProducerEpoch(request.producer_epoch) };
     let partition = TopicPartition { topic: StrBytes::from_static_str(OFFSETS_TOPIC), index };
     let id = request.transactional_id.0.as_str();
-    transactions::add_partitions(context, id, producer, vec![partition], TransactionVersion::V0).await
+    transactions::add_partitions(&context.core, id, producer, vec![partition], TransactionVersion::V0).await
 }

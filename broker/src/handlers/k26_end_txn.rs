@@ -34,8 +34,9 @@ async fn end(context: &Context, request: &EndTxnRequest) -> Result<Producer, Err
     let producer = Producer { id: ProducerId(request.producer_id.0), epoch: ProducerEpoch(request.producer_epoch) };
     let (id, commit) = (request.transactional_id.0.as_str(), request.committed);
     let of = id.to_owned();
-    let asked =
-        transactions::ask(context, id, move |shard, token, now| shard.end(&of, producer, commit, version, token, now));
+    let asked = transactions::ask(&context.core, id, move |shard, token, now| {
+        shard.end(&of, producer, commit, version, token, now)
+    });
     match asked.await? {
         Response::Ended(result) => result,
         _ => Err(ErrorCode::UnknownServerError),

@@ -83,7 +83,13 @@ mod tests {
         let mut image = ClusterImage::default();
         let id = uuid::Uuid::from_u128(1);
         for command in [
-            Command::RegisterBroker { node_id: 1, endpoints: Vec::new(), rack: None },
+            Command::RegisterBroker {
+                node_id: 1,
+                endpoints: Vec::new(),
+                rack: None,
+                rpc: None,
+                directory_id: uuid::Uuid::nil(),
+            },
             Command::CreateTopic {
                 name: "t".to_owned(),
                 id,

@@ -34,7 +34,7 @@ pub async fn handle(context: Context, request: DescribeClusterRequest) -> Descri
     });
     DescribeClusterResponse::default()
         .with_endpoint_type(BROKERS)
-        .with_cluster_id(StrBytes::from_string(context.core.shared.cluster_id.clone()))
+        .with_cluster_id(StrBytes::from_string(context.core.shared.cluster_id().to_owned()))
         .with_controller_id(BrokerId(context.core.shared.config.node_id.0))
         .with_brokers(brokers.collect())
         .with_cluster_authorized_operations(if request.include_cluster_authorized_operations {

@@ -90,13 +90,15 @@ fn describe(topic: &Topic, first: usize, last: usize) -> DescribeTopicPartitions
 }
 
 fn describe_partition(index: usize, info: &PartitionInfo) -> DescribeTopicPartitionsResponsePartition {
-    let replicas: Vec<BrokerId> = info.replicas.iter().map(|node| BrokerId(*node)).collect();
+    let leader = info.leadership.leader();
+    let code = if leader.node.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable };
     DescribeTopicPartitionsResponsePartition::default()
         .with_partition_index(i32::try_from(index).unwrap_or(i32::MAX))
-        .with_leader_id(replicas.first().copied().unwrap_or(BrokerId(-1)))
-        .with_leader_epoch(info.leadership.epoch().0)
-        .with_replica_nodes(replicas.clone())
-        .with_isr_nodes(replicas)
+        .with_error_code(code.code())
+        .with_leader_id(BrokerId(leader.node.map_or(-1, |node| node.0)))
+        .with_leader_epoch(leader.epoch.0)
+        .with_replica_nodes(topics::broker_ids(&info.replicas))
+        .with_isr_nodes(topics::broker_ids(&info.leadership.in_sync(&info.replicas)))
         .with_eligible_leader_replicas(Some(Vec::new()))
         .with_last_known_elr(Some(Vec::new()))
 }

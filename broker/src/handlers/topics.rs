@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use thalweg_protocol::StrBytes;
 use thalweg_protocol::error::ErrorCode;
-use thalweg_protocol::messages::TopicName;
+use thalweg_protocol::messages::{BrokerId, TopicName};
+use thalweg_protocol::{LeaderEpoch, PartitionIndex, StrBytes};
 use uuid::Uuid;
 
 use crate::dispatch::Context;
 use crate::limits::TOPIC_NAME_LENGTH_MAX;
-use crate::metadata::{ClusterImage, Topic};
+use crate::metadata::{ClusterImage, Leader, Topic};
 
 /// A topic by name, or by id where the API's version names it so.
 pub fn find(image: &ClusterImage, by_id: bool, name: &TopicName, id: Uuid) -> Result<Arc<Topic>, ErrorCode> {
@@ -22,6 +22,19 @@ pub fn find(image: &ClusterImage, by_id: bool, name: &TopicName, id: Uuid) -> Re
 /// A name as the wire's type.
 pub fn wire(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+/// Who leads a partition as far as this node knows: for clients that asked the wrong one (KIP-951).
+pub fn leader(context: &Context, topic: &TopicName, id: Uuid, partition: i32) -> Leader {
+    let image = context.core.image();
+    let topic = if id.is_nil() { image.topic(topic.0.as_str()) } else { image.topic_by_id(id) };
+    let info = topic.and_then(|topic| topic.partition(PartitionIndex(partition)));
+    info.map_or(Leader { node: None, epoch: LeaderEpoch::NONE }, |info| info.leadership.leader())
+}
+
+/// Node ids as the wire's type.
+pub fn broker_ids(nodes: &[i32]) -> Vec<BrokerId> {
+    nodes.iter().map(|node| BrokerId(*node)).collect()
 }
 
 /// Where a broker is reached, in the wire's types.

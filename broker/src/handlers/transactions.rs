@@ -9,6 +9,7 @@ use thalweg_protocol::{ProducerEpoch, ProducerId, TimestampMs};
 use thalweg_storage::types::GroupId;
 
 use super::coordinators;
+use crate::cluster::transactions::Vouching;
 use crate::coordinator::ReplyToken;
 use crate::coordinator::transaction::{
     Effect, Producer, Response, TopicPartition, TransactionShard, TransactionVersion,
@@ -26,31 +27,30 @@ pub fn shard_of(core: &Core, id: &str) -> Result<GroupId, ErrorCode> {
 }
 
 /// Has a transactional id's shard handle an event.
-pub async fn ask<F>(context: &Context, id: &str, handle: F) -> Result<Response, ErrorCode>
+pub async fn ask<F>(core: &Rc<Core>, id: &str, handle: F) -> Result<Response, ErrorCode>
 where
     F: FnOnce(&mut TransactionShard, ReplyToken, TimestampMs) -> Vec<Effect> + Send + 'static,
 {
     if id.is_empty() {
         return Err(ErrorCode::InvalidRequest);
     }
-    let shard = shard_of(&context.core, id)?;
-    let owner = context.core.owner(shard);
-    let asked = context.core.on(owner, move |core: Rc<Core>| core.ask_transactions(shard, handle));
+    let shard = shard_of(core, id)?;
+    let owner = core.owner(shard);
+    let asked = core.on(owner, move |core: Rc<Core>| core.ask_transactions(shard, handle));
     asked.await.unwrap_or(Err(ErrorCode::NotCoordinator))
 }
 
 /// Adds all partitions to the transaction, or none.
 pub async fn add_partitions(
-    context: &Context,
+    core: &Rc<Core>,
     id: &str,
     producer: Producer,
     partitions: Vec<TopicPartition>,
     version: TransactionVersion,
 ) -> ErrorCode {
     let of = id.to_owned();
-    let asked = ask(context, id, move |shard, token, now| {
-        shard.add_partitions(&of, producer, &partitions, version, token, now)
-    });
+    let asked =
+        ask(core, id, move |shard, token, now| shard.add_partitions(&of, producer, &partitions, version, token, now));
     match asked.await {
         Ok(Response::Added(code)) | Err(code) => code,
         Ok(_) => ErrorCode::UnknownServerError,
@@ -59,14 +59,13 @@ pub async fn add_partitions(
 
 /// Whether each partition is in the transaction, in the order asked.
 pub async fn verify_partitions(
-    context: &Context,
+    core: &Rc<Core>,
     id: &str,
     producer: Producer,
     partitions: Vec<TopicPartition>,
 ) -> Vec<ErrorCode> {
     let (of, count) = (id.to_owned(), partitions.len());
-    let asked =
-        ask(context, id, move |shard, token, now| shard.verify_partitions(&of, producer, &partitions, token, now));
+    let asked = ask(core, id, move |shard, token, now| shard.verify_partitions(&of, producer, &partitions, token, now));
     match asked.await {
         Ok(Response::Verified(codes)) => codes,
         Ok(_) => vec![ErrorCode::UnknownServerError; count],
@@ -84,14 +83,21 @@ pub async fn verify_or_add(
     partitions: &[(TopicName, i32)],
     add: bool,
 ) -> Vec<ErrorCode> {
-    let producer = Producer { id: ProducerId(producer_id), epoch: ProducerEpoch(producer_epoch) };
     let count = partitions.len();
+    let leader = coordinators::leader_for(&context.core, STATE_TOPIC, transactional_id);
+    if let Some(node) = leader.filter(|node| *node != context.core.shared.config.node_id) {
+        let named = partitions.iter().map(|(topic, index)| (topic.0.to_string(), *index)).collect();
+        let vouching =
+            Vouching { id: transactional_id.to_owned(), producer_id, producer_epoch, partitions: named, add };
+        return context.core.ask_to_vouch(node, vouching, count).await;
+    }
+    let producer = Producer { id: ProducerId(producer_id), epoch: ProducerEpoch(producer_epoch) };
     let partitions: Vec<_> = partitions.iter().map(|(topic, index)| partition(topic, *index)).collect();
     if add {
-        let code = add_partitions(context, transactional_id, producer, partitions, TransactionVersion::V2).await;
+        let code = add_partitions(&context.core, transactional_id, producer, partitions, TransactionVersion::V2).await;
         vec![code; count]
     } else {
-        verify_partitions(context, transactional_id, producer, partitions).await
+        verify_partitions(&context.core, transactional_id, producer, partitions).await
     }
 }
 

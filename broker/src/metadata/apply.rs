@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use thalweg_protocol::PartitionIndex;
 use thalweg_storage::types::GroupId;
 use uuid::Uuid;
 
@@ -14,8 +15,8 @@ impl ClusterImage {
     pub fn apply(&mut self, command: Command) -> Result<Outcome, Rejection> {
         self.version += 1;
         match command {
-            Command::RegisterBroker { node_id, endpoints, rack } => {
-                self.brokers.insert(node_id, Arc::new(Broker { node_id, endpoints, rack }));
+            Command::RegisterBroker { node_id, endpoints, rack, rpc, directory_id } => {
+                self.brokers.insert(node_id, Arc::new(Broker { node_id, endpoints, rack, rpc, directory_id }));
                 Ok(Outcome::Done)
             }
             Command::CreateTopic { name, id, internal, assignments, configs } => {
@@ -74,11 +75,13 @@ impl ClusterImage {
         assignments: Vec<Vec<i32>>,
         configs: BTreeMap<String, String>,
     ) -> Result<Outcome, Rejection> {
-        if self.topics.contains_key(name.as_str()) {
-            return Err(Rejection::TopicExists(name));
+        if let Some(there) = self.topics.get(name.as_str()) {
+            // The same command again: its proposer did not hear of the first.
+            return if there.id == id { Ok(Outcome::Done) } else { Err(Rejection::TopicExists(name)) };
         }
         let name: Arc<str> = name.into();
-        let partitions = assignments.into_iter().map(|replicas| self.place(replicas)).collect();
+        let indexed = assignments.into_iter().zip(0..);
+        let partitions = indexed.map(|(replicas, index)| self.place(&name, PartitionIndex(index), replicas)).collect();
         self.names.insert(id, Arc::clone(&name));
         self.topics_version = self.version;
         self.topics.insert(Arc::clone(&name), Arc::new(Topic { id, name, internal, partitions, configs }));
@@ -86,24 +89,37 @@ impl ClusterImage {
     }
 
     /// Gives a partition its group. Numbers are never used twice; 0 is the controller's.
-    fn place(&mut self, replicas: Vec<i32>) -> PartitionInfo {
+    fn place(&mut self, topic: &Arc<str>, index: PartitionIndex, replicas: Vec<i32>) -> PartitionInfo {
         self.next_group += 1;
-        PartitionInfo { group: GroupId(self.next_group), replicas, leadership: Arc::new(Leadership::default()) }
+        let group = GroupId(self.next_group);
+        self.groups.insert(group, (Arc::clone(topic), index));
+        let home = |node: &i32| self.brokers.get(node).map(|broker| broker.directory_id).unwrap_or_default();
+        let homes = replicas.iter().map(home).collect();
+        PartitionInfo { group, replicas, homes, leadership: Arc::new(Leadership::default()) }
     }
 
     fn delete_topic(&mut self, id: Uuid) -> Result<Outcome, Rejection> {
         let name = self.names.remove(&id).ok_or(Rejection::UnknownTopic)?;
-        self.topics.remove(&name);
+        for info in self.topics.remove(&name).iter().flat_map(|topic| &topic.partitions) {
+            self.groups.remove(&info.group);
+        }
         self.topics_version = self.version;
         Ok(Outcome::Done)
     }
 
     fn add_partitions(&mut self, id: Uuid, existing: usize, assignments: Vec<Vec<i32>>) -> Result<Outcome, Rejection> {
-        let count = self.topic_by_id(id).ok_or(Rejection::UnknownTopic)?.partitions.len();
+        let topic = self.topic_by_id(id).ok_or(Rejection::UnknownTopic)?;
+        let (name, count) = (Arc::clone(&topic.name), topic.partitions.len());
         if count != existing {
             return Err(Rejection::PartitionsChanged(count));
         }
-        let added: Vec<_> = assignments.into_iter().map(|replicas| self.place(replicas)).collect();
+        let indexed = assignments.into_iter().zip(existing..);
+        let added: Vec<_> = indexed
+            .map(|(replicas, index)| {
+                let index = PartitionIndex(i32::try_from(index).unwrap_or(i32::MAX));
+                self.place(&name, index, replicas)
+            })
+            .collect();
         self.topics_version = self.version;
         self.change_topic(id, |topic| topic.partitions.extend(added))
     }

@@ -5,18 +5,20 @@
 
 mod apply;
 pub mod features;
+mod leadership;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use imbl::{HashMap, OrdMap};
-use thalweg_protocol::{LeaderEpoch, PartitionIndex};
+use thalweg_protocol::PartitionIndex;
 use thalweg_storage::types::GroupId;
 use uuid::Uuid;
 
 use crate::config::client_metrics::Subscriptions;
 use crate::controller::Endpoint;
+
+pub use leadership::{Leader, Leadership};
 
 /// What the cluster is, as of one point of the controller's log.
 #[derive(Clone, Default)]
@@ -35,6 +37,8 @@ pub struct ClusterImage {
     pub client_metrics: Subscriptions,
     /// What was set for groups (KIP-848), by group id.
     pub group_configs: OrdMap<Arc<str>, Arc<BTreeMap<String, String>>>,
+    /// The topic and the index of each partition's group.
+    pub groups: HashMap<GroupId, (Arc<str>, PartitionIndex)>,
     /// The version at which a topic last came, grew or went.
     pub topics_version: u64,
     next_group: u64,
@@ -57,36 +61,23 @@ pub struct Topic {
 pub struct PartitionInfo {
     pub group: GroupId,
     pub replicas: Vec<i32>,
+    /// The data directory that each replica was given to: one that came later has forgotten what the first promised.
+    pub homes: Vec<Uuid>,
     pub leadership: Arc<Leadership>,
+}
+
+impl PartitionInfo {
+    /// Whether the node, with this directory, may open its replica as one that remembers all that it promised.
+    pub fn is_home(&self, node: i32, directory: Uuid) -> bool {
+        let mut seats = self.replicas.iter().zip(&self.homes);
+        seats.any(|(replica, home)| *replica == node && *home == directory)
+    }
 }
 
 impl PartialEq for PartitionInfo {
     /// Who leads is not part of what the controller decided.
     fn eq(&self, other: &Self) -> bool {
-        self.group == other.group && self.replicas == other.replicas
-    }
-}
-
-/// Who leads, as the core that hosts the replica knows it. The one thing in an image that changes: Metadata answers from
-/// any core without asking the owner.
-#[derive(Debug)]
-pub struct Leadership {
-    epoch: AtomicI32,
-}
-
-impl Default for Leadership {
-    fn default() -> Self {
-        Self { epoch: AtomicI32::new(LeaderEpoch::NONE.0) }
-    }
-}
-
-impl Leadership {
-    pub fn epoch(&self) -> LeaderEpoch {
-        LeaderEpoch(self.epoch.load(Ordering::Relaxed))
-    }
-
-    pub fn set_epoch(&self, epoch: LeaderEpoch) {
-        self.epoch.store(epoch.0, Ordering::Relaxed);
+        self.group == other.group && self.replicas == other.replicas && self.homes == other.homes
     }
 }
 
@@ -95,6 +86,9 @@ pub struct Broker {
     pub node_id: i32,
     pub endpoints: Vec<Endpoint>,
     pub rack: Option<String>,
+    /// Where other nodes reach it.
+    pub rpc: Option<String>,
+    pub directory_id: Uuid,
 }
 
 impl ClusterImage {
@@ -110,6 +104,12 @@ impl ClusterImage {
     pub fn feature(&self, name: &str) -> i16 {
         let set = self.features.get(name).copied();
         set.or_else(|| features::find(name).map(|feature| feature.initial)).unwrap_or(0)
+    }
+
+    /// The partition of a group.
+    pub fn partition_of_group(&self, group: GroupId) -> Option<&PartitionInfo> {
+        let (topic, index) = self.groups.get(&group)?;
+        self.topics.get(topic)?.partition(*index)
     }
 
     pub fn partition_count(&self) -> usize {

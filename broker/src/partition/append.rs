@@ -65,7 +65,7 @@ impl Partition {
             SequenceCheck::Accept => {}
             SequenceCheck::Duplicate { base_offset, timestamp } => {
                 let end = base_offset.plus(i64::from(valid.header.last_offset_delta) + 1);
-                return self.duplicate(base_offset, end, timestamp);
+                return self.duplicate(acks, base_offset, end, timestamp);
             }
             SequenceCheck::Reject(code) => return reject(code, explain(code)),
         }
@@ -86,7 +86,8 @@ impl Partition {
         core.shared.metrics.produced_batches.add(1);
         core.shared.metrics.produced_bytes.add(bytes);
         let appended = Appended { base_offset, log_append_time, log_start_offset: self.log_start_offset() };
-        Produced::Pending(appended, self.await_all())
+        let end = self.log.borrow().next_offset();
+        Produced::Pending(appended, self.await_acks(acks, end))
     }
 
     /// What is asked before anything is appended.
@@ -94,8 +95,9 @@ impl Partition {
         if !self.serves() {
             return Err(rejection(ErrorCode::NotLeaderOrFollower, "this replica does not lead the partition"));
         }
-        if acks == ALL && self.config.min_insync_replicas > self.replicas {
-            let message = format!("{} replica(s) cannot satisfy min.insync.replicas", self.replicas);
+        let in_sync = self.in_sync().len();
+        if acks == ALL && self.config.min_insync_replicas > in_sync {
+            let message = format!("{in_sync} replica(s) in sync cannot satisfy min.insync.replicas");
             return Err(rejection(ErrorCode::NotEnoughReplicas, &message));
         }
         if core.store.is_disk_full() {
@@ -125,31 +127,38 @@ impl Partition {
         Ok((index, term))
     }
 
-    /// Resolves once the high watermark is at `end`.
-    pub fn await_commit(&mut self, end: KafkaOffset) -> oneshot::Receiver<Result<(), ErrorCode>> {
+    /// Resolves once everything appended so far is committed.
+    pub fn await_all(&mut self) -> oneshot::Receiver<Result<(), ErrorCode>> {
+        let end = self.log.borrow().next_offset();
+        self.await_commit(end, None)
+    }
+
+    /// Resolves once the high watermark is at `end`, and what is up to an index is in as many replicas as the topic asks for.
+    fn await_commit(&mut self, end: KafkaOffset, index: Option<RaftIndex>) -> oneshot::Receiver<Result<(), ErrorCode>> {
         let (sender, receiver) = oneshot::channel();
-        if self.high_watermark() >= end {
-            let _ = sender.send(Ok(()));
-        } else {
-            self.acks.push_back(Ack { end, sender });
+        let ack = Ack { end, index, sender };
+        // Behind others it waits for its turn.
+        match self.fate(&ack).filter(|_| self.acks.is_empty()) {
+            Some(fate) => drop(ack.sender.send(fate)),
+            None => self.acks.push_back(ack),
         }
         receiver
     }
 
-    /// Resolves once everything appended so far is committed.
-    pub fn await_all(&mut self) -> oneshot::Receiver<Result<(), ErrorCode>> {
-        let end = self.log.borrow().next_offset();
-        self.await_commit(end)
+    /// The same for a client's batch that ends at `end`.
+    fn await_acks(&mut self, acks: i16, end: KafkaOffset) -> oneshot::Receiver<Result<(), ErrorCode>> {
+        let index = self.log.borrow().last_index();
+        self.await_commit(end, (acks == ALL).then_some(index))
     }
 
     /// A batch that is in the log already is answered as it was the first time, once it is committed.
-    fn duplicate(&mut self, base_offset: KafkaOffset, end: KafkaOffset, timestamp: TimestampMs) -> Produced {
+    fn duplicate(&mut self, acks: i16, base_offset: KafkaOffset, end: KafkaOffset, timestamp: TimestampMs) -> Produced {
         let log_append_time = match self.rules.timestamp_type {
             TimestampType::LogAppendTime => timestamp,
             TimestampType::CreateTime => TimestampMs::NONE,
         };
         let appended = Appended { base_offset, log_append_time, log_start_offset: self.log_start_offset() };
-        Produced::Pending(appended, self.await_commit(end))
+        Produced::Pending(appended, self.await_acks(acks, end))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod append;
 mod apply;
+mod followers;
 mod read;
 mod transaction;
 mod verification;
@@ -19,13 +20,16 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::records::BatchRules;
-use thalweg_protocol::{KafkaOffset, LeaderEpoch};
+use thalweg_protocol::{KafkaOffset, LeaderEpoch, NodeId};
 use thalweg_storage::log::LogRef;
-use thalweg_storage::types::{GroupId, Term};
+use thalweg_storage::types::{GroupId, RaftIndex, Term};
 
 use crate::config::{Config, TopicConfig};
-use crate::metadata::{Leadership, Topic};
+use crate::metadata::{Leader, Leadership, Topic};
 use crate::reactor::Signal;
+
+use followers::Followers;
+pub(crate) use followers::Moment;
 
 pub use append::{AppendError, Appended, Produced, Sent};
 pub use read::EpochCheck;
@@ -39,10 +43,16 @@ pub struct Partition {
     pub log: LogRef,
     pub config: TopicConfig,
     rules: BatchRules,
+    node: NodeId,
     leadership: Arc<Leadership>,
-    /// How many replicas the partition has; all of them vote.
-    replicas: usize,
+    /// Node ids, the preferred leader first.
+    replicas: Vec<i32>,
     role: Role,
+    /// Who leads, as this replica's Raft group knows it.
+    leader: Leader,
+    followers: Followers,
+    /// Entries up to here are held by as many replicas as `min.insync.replicas` asks for.
+    replicated: RaftIndex,
     /// Who waits for the high watermark to reach an offset, in the order in which they were appended.
     acks: VecDeque<Ack>,
     /// Fetches that wait for new records.
@@ -64,20 +74,27 @@ enum Role {
 struct Ack {
     /// Committed once the high watermark is here.
     end: KafkaOffset,
+    /// With acks=all: the last entry that as many replicas must hold as `min.insync.replicas` says.
+    index: Option<RaftIndex>,
     sender: oneshot::Sender<Result<(), ErrorCode>>,
 }
 
 impl Partition {
     pub fn open(group: GroupId, log: LogRef, config: &Config) -> PartitionRef {
+        let node = config.node_id;
         let config = config.topic_config_default();
         Rc::new(RefCell::new(Self {
             group,
             log,
             rules: config.batch_rules(),
             config,
+            node,
             leadership: Arc::default(),
-            replicas: 1,
+            replicas: vec![node.0],
             role: Role::Follower,
+            leader: Leader { node: None, epoch: LeaderEpoch::NONE },
+            followers: Followers::default(),
+            replicated: RaftIndex::default(),
             acks: VecDeque::new(),
             watchers: Vec::new(),
             verifications: verification::Verifications::default(),
@@ -91,8 +108,8 @@ impl Partition {
         self.rules = self.config.batch_rules();
         self.log.borrow_mut().set_config(self.config.log_config());
         self.leadership = Arc::clone(&info.leadership);
-        self.replicas = info.replicas.len();
-        self.leadership.set_epoch(self.leader_epoch());
+        self.replicas.clone_from(&info.replicas);
+        self.publish_leader();
     }
 
     /// Whether clients may read and write here.
@@ -106,6 +123,54 @@ impl Partition {
             Role::Elected(term) | Role::Leader(term) => term.leader_epoch(),
             Role::Follower => LeaderEpoch::NONE,
         }
+    }
+
+    /// Who leads, as far as this replica knows.
+    pub fn leader(&self) -> Leader {
+        self.leader
+    }
+
+    /// Whether this replica is elected, and may serve or is about to.
+    pub fn leads(&self) -> bool {
+        self.role != Role::Follower
+    }
+
+    /// Replicas that are in sync, as the leader last saw it.
+    pub fn in_sync(&self) -> Vec<i32> {
+        self.leadership.in_sync(&self.replicas)
+    }
+
+    /// Looks which replicas are in sync; says whether that is news.
+    pub(crate) fn look_at_followers(
+        &mut self,
+        matched: &[(u64, RaftIndex)],
+        moment: Moment<impl Fn(NodeId) -> bool>,
+    ) -> bool {
+        let before = self.in_sync();
+        let end = self.log.borrow().last_index();
+        let in_sync = self.followers.look(self.node, matched, end, moment);
+        self.leadership.set_in_sync(&self.replicas, &in_sync);
+        let now = self.in_sync();
+        if now.len() < before.len() {
+            self.answer_acks();
+        }
+        before != now
+    }
+
+    /// Whether a majority is not enough for acks=all.
+    pub(crate) fn asks_for_more_than_majority(&self) -> bool {
+        self.config.min_insync_replicas > self.replicas.len() / 2 + 1
+    }
+
+    /// How far each member's log goes, where [`Self::asks_for_more_than_majority`].
+    pub(crate) fn note_matched(&mut self, matched: &[(u64, RaftIndex)]) {
+        self.replicated = followers::held_by(self.config.min_insync_replicas, matched).max(self.replicated);
+        self.answer_acks();
+    }
+
+    /// Replicas by node id, the preferred leader first.
+    pub fn replicas(&self) -> &[i32] {
+        &self.replicas
     }
 
     pub fn high_watermark(&self) -> KafkaOffset {

@@ -15,8 +15,10 @@ use thalweg_storage::types::{GroupId, WalSequence};
 
 use super::budget::Budget;
 use super::mesh::Mesh;
+use super::replicas::EarlyMessages;
 use super::shared::Shared;
 use super::signal::Signal;
+use crate::cluster::LeaderNews;
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::coordinator::Coordinators;
@@ -30,6 +32,7 @@ use crate::handlers::share_session::ShareSessions;
 use crate::metadata::ClusterImage;
 use crate::net::Connections;
 use crate::partition::{Partition, PartitionRef};
+use crate::peer::Peers;
 use crate::share::hosted::SharePartitions;
 
 /// Index of a reactor, from 0. Core 0 also hosts the controller's group and accepts connections.
@@ -95,6 +98,12 @@ pub struct Core {
     pub shares: SharePartitions,
     /// Share sessions whose members fall to this core.
     pub share_sessions: RefCell<ShareSessions>,
+    /// The other nodes.
+    pub(crate) peers: Peers,
+    /// Messages for groups that this core does not have yet.
+    pub(crate) early: RefCell<EarlyMessages>,
+    /// What this core has to tell others of the partitions it leads.
+    pub(crate) leader_news: LeaderNews,
     /// Group 0's state machine; on [`CoreId::FIRST`] only.
     pub controller: Option<Controller>,
     /// Bytes of requests that were read and are not answered yet.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures::channel::oneshot;
+use serde::{Deserialize, Serialize};
 use thalweg_protocol::error::ErrorCode;
 use thalweg_protocol::records::Marker;
 use thalweg_protocol::{ProducerEpoch, ProducerId};
@@ -16,7 +17,7 @@ use crate::handlers::groups::OFFSETS_TOPIC;
 use crate::partition::Guard;
 
 /// How a transaction ended, and who says so.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TxnMarker {
     pub producer_id: i64,
     pub producer_epoch: i16,
@@ -89,8 +90,7 @@ impl Core {
 
     fn is_of_groups(&self, group: GroupId) -> bool {
         let image = self.image();
-        let topic = image.topic(OFFSETS_TOPIC);
-        topic.is_some_and(|topic| topic.partitions.iter().any(|partition| partition.group == group))
+        image.groups.get(&group).is_some_and(|(topic, _)| &**topic == OFFSETS_TOPIC)
     }
 
     /// Appends a marker, whatever the partition is; resolves once that is committed.

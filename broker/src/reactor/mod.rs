@@ -6,12 +6,14 @@
 mod budget;
 mod core;
 mod groups;
+mod hand_over;
 mod markers;
 mod mesh;
 mod moves;
 mod producer_ids;
 mod reconcile;
 mod replay;
+mod replicas;
 mod room;
 mod shards;
 mod share;
@@ -32,7 +34,7 @@ pub use self::shared::{Admission, Shared};
 pub use self::signal::Signal;
 #[doc(hidden)]
 pub use self::start::start_with;
-pub use self::start::{Node, rehome, start};
+pub use self::start::{Doors, Node, rehome, start};
 pub use thalweg_reactor::{sleep, within, yield_now};
 
 /// Ends the process at once: going on could lose or corrupt what was acknowledged. What is durable stays so.

@@ -78,8 +78,9 @@ impl Core {
         for (topic, index) in &new {
             self.host(topic, *index).await;
         }
-        self.await_leaders(new.iter().filter_map(|(topic, index)| Some(topic.partition(*index)?.group)).collect())
-            .await;
+        let alone =
+            new.iter().filter_map(|(topic, index)| topic.partition(*index)).filter(|info| info.replicas.len() == 1);
+        self.await_leaders(alone.map(|info| info.group).collect()).await;
         self.set_transaction_version(image);
         self.host_transactions(image);
     }
@@ -115,7 +116,13 @@ impl Core {
         if self.with_partition(info.group, |partition| partition.attach(topic, &self.config())).is_some() {
             return;
         }
-        let voters = info.replicas.iter().map(|node| raft_id(NodeId(*node))).collect();
+        if !info.is_home(self.shared.config.node_id.0, self.shared.directory_id) {
+            // Its group may have promises of an earlier replica that this directory knows nothing of.
+            tracing::warn!(topic = %topic.name, partition = index.0, "this replica was lost with its data directory");
+            return;
+        }
+        let voters: Vec<u64> = info.replicas.iter().map(|node| raft_id(NodeId(*node))).collect();
+        let is_preferred = info.replicas.first() == Some(&self.shared.config.node_id.0);
         let descriptor = LogDescriptor {
             topic_id: *topic.id.as_bytes(),
             topic: topic.name.to_string(),
@@ -127,9 +134,13 @@ impl Core {
         };
         self.create_group(info.group, descriptor).await;
         self.with_partition(info.group, |partition| partition.attach(topic, &self.config()));
+        if is_preferred {
+            self.campaign(info.group);
+        }
+        self.deliver_early(info.group);
     }
 
-    /// Creates a new, empty group on this core and has it elect its leader.
+    /// Creates a new, empty group on this core; one that is alone leads at once.
     pub(crate) async fn create_group(&self, group: GroupId, descriptor: LogDescriptor) {
         let log = match self.store.create(group, descriptor.clone(), self.config().log_config_unattached()).await {
             Ok(log) => log,
@@ -143,13 +154,19 @@ impl Core {
     /// Puts a group, new or recovered, under Raft.
     pub(crate) fn open_group(&self, recovered: RecoveredGroup) {
         let RecoveredGroup { group, descriptor, hard_state, log } = recovered;
+        let (voters, learners) = match self.shared.cluster.get().filter(|_| group == crate::controller::GROUP) {
+            Some(cluster) => cluster.first_members(self.shared.config.node_id),
+            None => (descriptor.voters.clone(), Vec::new()),
+        };
+        let is_alone = voters == [raft_id(self.shared.config.node_id)];
         let restore = {
             let log = log.borrow();
             let entries: Vec<_> = log.entries_in_memory().cloned().collect();
             let first_index = entries.first().map_or(log.last_index().next(), |entry| entry.index);
             GroupRestore {
                 hard_state,
-                voters: descriptor.voters.clone(),
+                voters,
+                learners,
                 first_index,
                 previous_term: log.term_at(first_index.previous()).unwrap_or(Term::ZERO),
                 entries,
@@ -159,9 +176,19 @@ impl Core {
             }
         };
         self.partitions.borrow_mut().insert(group, Partition::open(group, log, &self.config()));
-        let mut raft = self.raft.borrow_mut();
-        if let Err(error) = raft.open(group, restore).and_then(|()| raft.campaign(group)) {
+        if let Err(error) = self.raft.borrow_mut().open(group, restore) {
             fatal(&format!("the Raft group of {}-{} cannot start: {error}", descriptor.topic, descriptor.partition));
+        }
+        if is_alone {
+            self.campaign(group);
+        }
+        self.turn.raise();
+    }
+
+    /// Has a group's replica on this core stand for election now. One that cannot waits for its clock.
+    pub(crate) fn campaign(&self, group: GroupId) {
+        if let Err(error) = self.raft.borrow_mut().campaign(group) {
+            tracing::debug!(%group, %error, "no election");
         }
         self.turn.raise();
     }

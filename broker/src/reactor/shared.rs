@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use uuid::Uuid;
 
+use crate::cluster::ClusterIdentity;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::peer::Directory;
 use crate::preflight::Identity;
 use crate::telemetry::Telemetry;
 
@@ -16,9 +18,14 @@ use crate::telemetry::Telemetry;
 pub struct Shared {
     pub config: Config,
     pub cores: usize,
-    pub cluster_id: String,
+    /// The cluster that this node belongs to; nothing while it is forming or joining one.
+    pub cluster: OnceLock<ClusterIdentity>,
     /// Of the first data directory, where the controller's log is.
     pub directory_id: Uuid,
+    /// Another at each start of the process.
+    pub incarnation: u64,
+    /// Where the nodes of the cluster listen for each other.
+    pub directory: Directory,
     pub metrics: Metrics,
     /// What clients pushed (KIP-714).
     pub telemetry: Telemetry,
@@ -107,8 +114,10 @@ impl Shared {
     pub fn new(config: Config, identity: &Identity) -> Self {
         Self {
             cores: config.cores,
-            cluster_id: identity.cluster_id.clone(),
+            cluster: identity.cluster.clone().map_or_else(OnceLock::new, OnceLock::from),
             directory_id: identity.directory_id,
+            incarnation: Uuid::new_v4().as_u64_pair().0,
+            directory: Directory::default(),
             metrics: Metrics::new(config.cores),
             telemetry: Telemetry::default(),
             ready: AtomicBool::new(false),
@@ -117,6 +126,11 @@ impl Shared {
             admission: Admission::new(config.cores),
             config,
         }
+    }
+
+    /// The id of the cluster; empty while there is none.
+    pub fn cluster_id(&self) -> &str {
+        self.cluster.get().map_or("", |cluster| &cluster.id)
     }
 
     pub fn is_stopping(&self) -> bool {

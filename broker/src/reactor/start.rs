@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use futures::future::LocalBoxFuture;
 use thalweg_protocol::PartitionIndex;
-use thalweg_raft::{MultiRaft, raft_id};
+use thalweg_raft::MultiRaft;
 use thalweg_reactor::{Thread, sleep, spawn, spawn_thread};
 use thalweg_storage::log::{LogDescriptor, LogPoint};
 use thalweg_storage::store::{RecoveredGroup, Store};
@@ -19,9 +19,9 @@ use super::mesh::{Ends, Mesh, connect};
 use super::shared::Shared;
 use super::signal::Signal;
 use super::{fatal, stop};
-use crate::controller::{Command, Controller, GROUP, LOG_TOPIC};
+use crate::controller::{Command, Controller, ControllerError, GROUP, LOG_TOPIC};
 use crate::metadata::ClusterImage;
-use crate::net;
+use crate::{net, peer};
 
 /// The running reactors.
 pub struct Node {
@@ -41,16 +41,25 @@ impl Node {
 /// What runs on the first core from when the node serves until it stops.
 type Guest = Box<dyn FnOnce(Rc<Core>) -> LocalBoxFuture<'static, ()> + Send>;
 
-/// Starts a reactor per core. `listeners` are bound already and belong to the first core.
-pub fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>) -> Result<Node, String> {
-    start_with(shared, listeners, Box::new(|_| Box::pin(std::future::ready(()))))
+/// What the first core listens on; bound already.
+#[derive(Default)]
+pub struct Doors {
+    /// In the order of `listeners`.
+    pub clients: Vec<TcpListener>,
+    /// `thalweg.rpc.listener`
+    pub nodes: Option<TcpListener>,
+}
+
+/// Starts a reactor per core.
+pub fn start(shared: &Arc<Shared>, doors: Doors) -> Result<Node, String> {
+    start_with(shared, doors, Box::new(|_| Box::pin(std::future::ready(()))))
 }
 
 /// As [`start`], and lets a guest onto the first core: the microbenchmark of the mesh, which can only be measured from
 /// within a core.
 #[doc(hidden)]
-pub fn start_with(shared: &Arc<Shared>, listeners: Vec<TcpListener>, guest: Guest) -> Result<Node, String> {
-    let mut first = Some((listeners, guest));
+pub fn start_with(shared: &Arc<Shared>, doors: Doors, guest: Guest) -> Result<Node, String> {
+    let mut first = Some((doors, guest));
     let mut threads = Vec::with_capacity(shared.cores);
     for (core, ends) in connect(shared.cores).into_iter().enumerate() {
         let cpu = shared.config.cpu_pin.then_some(core);
@@ -79,17 +88,17 @@ pub fn rehome(shared: &Shared) -> Result<(), String> {
 }
 
 /// A core's whole life. `first` is what only the first core is given.
-async fn run(shared: Arc<Shared>, id: CoreId, ends: Ends, first: Option<(Vec<TcpListener>, Guest)>) {
+async fn run(shared: Arc<Shared>, id: CoreId, ends: Ends, first: Option<(Doors, Guest)>) {
     let (store, recovered) = open_store(&shared, id).await;
     let (mesh, receivers) = Mesh::new(id, ends);
     let core = Rc::new(make_core(id, Arc::clone(&shared), store, mesh));
     // Before anything else runs: an image that came first would find no replicas and make them anew. A task that is
     // spawned here runs at once, not at the next await.
-    core.open_groups(recovered).await;
+    core.open_groups(recovered);
     core.run_mesh(receivers);
     core.run_background();
-    if let Some((listeners, guest)) = first {
-        core.lead_the_way(listeners).await;
+    if let Some((doors, guest)) = first {
+        core.lead_the_way(doors).await;
         core.in_background(guest(Rc::clone(&core)));
     }
     core.serve_until_stopped().await;
@@ -124,6 +133,9 @@ fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core 
         share_sessions: RefCell::new(crate::handlers::share_session::ShareSessions::new(
             config.share.max_share_sessions.div_ceil(shared.cores),
         )),
+        peers: crate::peer::Peers::default(),
+        early: RefCell::default(),
+        leader_news: crate::cluster::LeaderNews::default(),
         controller: (id == CoreId::FIRST).then(Controller::default),
         request_memory: Budget::new(config.request_memory_bytes_per_core(shared.cores) / 2),
         fetch_memory: crate::handlers::fetch_memory::FetchMemory::new(config.fetch_memory_bytes_per_core(shared.cores)),
@@ -180,22 +192,28 @@ impl Core {
         self.in_background(Rc::clone(self).run_persisted());
         self.in_background(Rc::clone(self).run_ticks());
         self.in_background(Rc::clone(self).run_reconcile());
+        self.in_background(Rc::clone(self).run_leader_news());
         self.in_background(Rc::clone(self).run_housekeeping());
     }
 
-    /// Opens what was found on disk, and on the first core the controller's group, new if need be.
-    async fn open_groups(&self, recovered: Vec<RecoveredGroup>) {
+    /// Opens what was found on disk.
+    fn open_groups(&self, recovered: Vec<RecoveredGroup>) {
         for group in recovered {
             self.open_group(group);
         }
-        if self.id == CoreId::FIRST && self.partition(GROUP).is_none() {
+    }
+
+    /// On the first core: makes the controller's group where the node has none yet.
+    async fn open_controller(&self) {
+        let Some(cluster) = self.shared.cluster.get() else { return };
+        if self.partition(GROUP).is_none() {
             let index = PartitionIndex(0);
             let descriptor = LogDescriptor {
                 topic_id: *uuid::Uuid::from_u128(1).as_bytes(),
                 topic: LOG_TOPIC.to_owned(),
                 partition: index,
                 dir: self.shared.place(LOG_TOPIC, index),
-                voters: vec![raft_id(self.shared.config.node_id)],
+                voters: cluster.first_members(self.shared.config.node_id).0,
                 created: self.now(),
                 start: LogPoint::default(),
             };
@@ -204,20 +222,29 @@ impl Core {
     }
 
     /// The first core's part: the controller, this broker's registration, and the doors.
-    async fn lead_the_way(self: &Rc<Self>, listeners: Vec<TcpListener>) {
-        self.await_leaders(vec![GROUP]).await;
+    async fn lead_the_way(self: &Rc<Self>, doors: Doors) {
+        if let Some(listener) = doors.nodes {
+            self.in_background(peer::run_rpc(Rc::clone(self), listener));
+        }
+        self.begin_cluster().await;
+        self.refresh_directory();
+        self.in_background(Rc::clone(self).run_pulses());
+        self.open_controller().await;
+        if self.shared.is_stopping() {
+            return;
+        }
         self.load_controller().await;
+        self.register().await;
         // Only now: an image of half the log would have the cores remove what the other half created.
         self.in_background(Rc::clone(self).run_publisher());
-        let register = Command::RegisterBroker {
-            node_id: self.shared.config.node_id.0,
-            endpoints: self.shared.config.endpoints(),
-            rack: self.shared.config.broker_rack.clone(),
-        };
-        if let Err(error) = self.change(register).await {
-            fatal(&format!("this broker cannot register with the controller: {error}"));
+        if let Some(controller) = &self.controller {
+            let version = controller.image().version;
+            // Only a core that stops does not get there.
+            let _ = self.settle(version).await;
         }
-        for (index, listener) in listeners.into_iter().enumerate() {
+        // The first client to ask should not hear that nobody leads.
+        self.await_known_leaders(|_| true).await;
+        for (index, listener) in doors.clients.into_iter().enumerate() {
             self.in_background(net::run_accept(Rc::clone(self), listener, index));
         }
         self.shared.ready.store(true, Ordering::Release);
@@ -226,6 +253,32 @@ impl Core {
             partitions = self.image().partition_count(),
             "serving clients"
         );
+    }
+
+    /// Tells the controller that this broker is up, until it is heard, and waits until this node has read as much.
+    async fn register(self: &Rc<Self>) {
+        let config = &self.shared.config;
+        let register = Command::RegisterBroker {
+            node_id: config.node_id.0,
+            endpoints: config.endpoints(),
+            rack: config.broker_rack.clone(),
+            rpc: config.rpc_address(),
+            directory_id: self.shared.directory_id,
+        };
+        while !self.shared.is_stopping() {
+            match self.command(vec![register.clone()]).await {
+                Ok((_, version)) => {
+                    if let Some(controller) = &self.controller {
+                        controller.await_version(version).await;
+                    }
+                    return;
+                }
+                Err(ControllerError::NotController | ControllerError::Unheard | ControllerError::TimedOut(_)) => {
+                    tracing::info!("waiting for a controller to register with");
+                }
+                Err(error) => fatal(&format!("this broker cannot register with the controller: {error}")),
+            }
+        }
     }
 
     async fn serve_until_stopped(self: &Rc<Self>) {

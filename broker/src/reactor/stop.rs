@@ -19,6 +19,7 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 impl Core {
     /// Answers what is under way, closes the connections, and brings the log to a clean end.
     pub(super) async fn stop(self: &Rc<Self>) {
+        self.hand_over().await;
         let began = Instant::now();
         while self.connections.requests_in_flight() > 0 && began.elapsed() < DRAIN_TIME_MAX {
             self.wake_all_watches();
@@ -52,6 +53,7 @@ impl Core {
             let idle_max = self.shared.config.connections_max_idle;
             self.connections.reap(Instant::now(), idle_max, self.shared.config.request_receive_max);
             self.tick_shards();
+            self.refresh_all_in_sync();
             self.report();
         }
     }

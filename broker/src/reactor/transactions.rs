@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use futures::future;
 use thalweg_protocol::error::ErrorCode;
-use thalweg_protocol::{PartitionIndex, TimestampMs};
+use thalweg_protocol::{NodeId, PartitionIndex, TimestampMs};
 use thalweg_storage::types::GroupId;
 
 use super::core::{Core, CoreId};
@@ -74,10 +74,16 @@ impl Core {
     /// Writes the markers of a decision, on the owners of the partitions, and reports as they answer.
     async fn write_markers(self: Rc<Self>, hosted: Rc<Hosted<TransactionShard>>, marking: Marking) {
         let mut by_owner: BTreeMap<CoreId, Vec<(GroupId, TopicPartition)>> = BTreeMap::new();
+        let mut by_node: BTreeMap<NodeId, Vec<TopicPartition>> = BTreeMap::new();
         let mut gone = Vec::new();
         for partition in &marking.partitions {
             match self.find_partition(partition).await {
-                Ok(Some(group)) => by_owner.entry(self.owner(group)).or_default().push((group, partition.clone())),
+                Ok(Some((group, leader))) if leader == Some(self.shared.config.node_id) => {
+                    by_owner.entry(self.owner(group)).or_default().push((group, partition.clone()));
+                }
+                Ok(Some((_, Some(leader)))) => by_node.entry(leader).or_default().push(partition.clone()),
+                // It is tried again when somebody leads.
+                Ok(Some((_, None))) => gone.push((partition.clone(), Err(ErrorCode::NotLeaderOrFollower))),
                 // Its topic was deleted: there is nobody left who could read what is undecided.
                 Ok(None) => gone.push((partition.clone(), Ok(()))),
                 Err(Stopping) => gone.push((partition.clone(), Err(ErrorCode::NotLeaderOrFollower))),
@@ -102,7 +108,14 @@ impl Core {
                 core.report_marked(hosted, marking, marked);
             }
         });
-        future::join_all(reports).await;
+        let version = i8::try_from(marking.version.level()).unwrap_or(i8::MAX);
+        let elsewhere = by_node.into_iter().map(|(node, partitions)| async move {
+            let named = partitions.iter().map(|partition| (partition.topic.to_string(), partition.index)).collect();
+            let asked = crate::cluster::transactions::Marking { marker, version, partitions: named };
+            let answers = core.ask_to_mark(node, asked).await;
+            core.report_marked(hosted, marking, partitions.into_iter().zip(answers).collect());
+        });
+        future::join(future::join_all(reports), future::join_all(elsewhere)).await;
     }
 
     fn report_marked(self: &Rc<Self>, hosted: &Rc<Hosted<TransactionShard>>, marking: &Marking, marked: Vec<Marked>) {
@@ -119,14 +132,18 @@ impl Core {
         }
     }
 
-    /// The group of a partition, if it exists. This core's image may lag behind the one that the partition was added by:
+    /// The group of a partition and who leads it, if it exists. This core's image may lag behind the one that the partition was added by:
     /// what is not in it is looked for in the controller's.
-    async fn find_partition(self: &Rc<Self>, partition: &TopicPartition) -> Result<Option<GroupId>, Stopping> {
+    async fn find_partition(
+        self: &Rc<Self>,
+        partition: &TopicPartition,
+    ) -> Result<Option<(GroupId, Option<NodeId>)>, Stopping> {
         let find = |image: &ClusterImage, topic: &str, index: i32| {
-            image.topic(topic)?.partition(PartitionIndex(index)).map(|info| info.group)
+            let info = image.topic(topic)?.partition(PartitionIndex(index))?;
+            Some((info.group, info.leadership.leader().node))
         };
-        if let Some(group) = find(&self.image(), &partition.topic, partition.index) {
-            return Ok(Some(group));
+        if let Some(found) = find(&self.image(), &partition.topic, partition.index) {
+            return Ok(Some(found));
         }
         let TopicPartition { topic, index } = partition.clone();
         let asked = self.on(CoreId::FIRST, move |core| async move {
@@ -135,13 +152,21 @@ impl Core {
         asked.await
     }
 
-    /// Transactions go on by themselves: their shards are here as soon as their partitions are.
+    /// Transactions go on by themselves: their shards are here as soon as this core leads their partitions.
     pub(super) fn host_transactions(self: &Rc<Self>, image: &ClusterImage) {
         let Some(topic) = image.topic(STATE_TOPIC) else { return };
-        for info in &topic.partitions {
-            if self.owner(info.group) == self.id && self.host_shard::<TransactionShard>(info.group).is_err() {
-                tracing::warn!(group = %info.group, "a partition of {STATE_TOPIC} has no leader here");
-            }
+        for info in topic.partitions.iter().filter(|info| self.owner(info.group) == self.id) {
+            // Another node leads it, or will: then it hosts the shard.
+            let _ = self.host_shard::<TransactionShard>(info.group);
+        }
+    }
+
+    /// This core begins to serve a partition.
+    pub(super) fn host_transactions_of(self: &Rc<Self>, group: GroupId) {
+        let image = self.image();
+        let is_ours = image.groups.get(&group).is_some_and(|(topic, _)| &**topic == STATE_TOPIC);
+        if is_ours {
+            let _ = self.host_shard::<TransactionShard>(group);
         }
     }
 

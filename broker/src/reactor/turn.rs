@@ -31,7 +31,10 @@ impl Core {
     }
 
     /// Acts on what the groups have ready until they have nothing more, then lets the WAL write.
-    pub(crate) fn take_turn(&self) {
+    pub(crate) fn take_turn(self: &Rc<Self>) {
+        for (group, peer) in self.peers.take_dropped() {
+            self.raft.borrow_mut().unreachable(group, peer);
+        }
         loop {
             let readies = self.raft.borrow_mut().take_ready();
             if readies.is_empty() {
@@ -42,10 +45,17 @@ impl Core {
             }
         }
         self.store.wal().flush();
+        // The leader's own write and the followers' overlap.
+        self.flush_peers();
     }
 
-    fn act(&self, ready: GroupReady) {
-        let GroupReady { group, number, role, entries, hard_state, must_persist, committed, .. } = ready;
+    fn act(self: &Rc<Self>, ready: GroupReady) {
+        let GroupReady {
+            group, number, role, entries, hard_state, must_persist, messages, committed, membership, ..
+        } = ready;
+        for message in messages {
+            self.send_to_peer(group, message);
+        }
         let log = self.store.log(group);
         for entry in entries {
             // A leader put its own proposals into the log when it made them.
@@ -57,6 +67,7 @@ impl Core {
         // After the entries: a new leader goes on from the end of the log they make.
         if let Some(role) = role {
             self.with_partition(group, |partition| partition.role_changed(&role));
+            self.follow_role(group, &role);
             self.progress.raise();
         }
         if let Some(state) = hard_state {
@@ -70,11 +81,21 @@ impl Core {
         if !committed.is_empty() {
             self.apply(group, committed);
         }
+        if !membership.is_empty() {
+            self.progress.raise();
+        }
     }
 
-    fn apply(&self, group: GroupId, committed: Vec<thalweg_storage::types::LogEntry>) {
-        let applied = self.with_partition(group, |partition| partition.apply(&committed));
+    fn apply(self: &Rc<Self>, group: GroupId, committed: Vec<thalweg_storage::types::LogEntry>) {
+        let applied = self.with_partition(group, |partition| {
+            let served = partition.serves();
+            partition.apply(&committed);
+            !served && partition.serves()
+        });
         self.progress.raise();
+        if applied == Some(true) {
+            self.host_transactions_of(group);
+        }
         if applied.is_some()
             && let Some(controller) = self.controller.as_ref().filter(|_| group == crate::controller::GROUP)
         {

@@ -18,8 +18,8 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Where this node stands, for example a rack or an availability zone; shown to clients and used to spread replicas."
     "process.roles": List = Differs { ours: Some("broker,controller"), kafka: None, why: reasons::WHY_NO_FILE }, OneOf(&["broker", "controller"]), High, ReadOnly, Used;
         "Must name `broker`. Every node is broker and controller here, so `controller` may be named as well and changes nothing."
-    "controller.quorum.bootstrap.servers": List = Is(""), Any, High, ReadOnly, NoEffect(reasons::ONE_NODE);
-        "The `thalweg.rpc.listener` addresses (host:port) of the nodes that first form the cluster. Empty, or one address, is a cluster of one node."
+    "controller.quorum.bootstrap.servers": List = Is(""), Any, High, ReadOnly, Used;
+        "The `thalweg.rpc.listener` addresses (host:port) of the nodes that first form the cluster, written alike on all nodes. Further nodes join with the same setting. Empty, or this node alone, is a cluster of one node."
     "controller.quorum.voters": List = Is(""), Any, High, ReadOnly, NoEffect(reasons::KRAFT);
         "Kafka's static controller quorum, as `id@host:port`."
     "controller.listener.names": List = Differs { ours: Some(""), kafka: None, why: reasons::WHY_NO_FILE }, Any, High, ReadOnly, Used;

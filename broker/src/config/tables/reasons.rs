@@ -20,7 +20,6 @@ pub(super) const PROTOCOLS: &str = "every group protocol that this version knows
 pub(super) const NOT_YET: &str = "it is not honoured in this version";
 pub(super) const OFFSETS_CODEC: &str = "offset records are stored uncompressed";
 pub(super) const OFFLOAD: &str = "assignments are computed on the core that owns the group";
-pub(super) const ONE_NODE: &str = "this version runs a single node";
 pub(super) const PLUGIN: &str = "Java classes cannot be loaded";
 pub(super) const POLICY: &str = "Java classes cannot be loaded, so the policy would not be enforced";
 pub(super) const PREALLOCATE: &str =

@@ -32,7 +32,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Longest wait of a follower's fetch."
     "replica.high.watermark.checkpoint.interval.ms": Long = Is("5000"), Any, High, ReadOnly, NoEffect(reasons::CHECKPOINT);
         "How often Kafka writes high watermarks to disk."
-    "replica.lag.time.max.ms": Long = Is("30000"), Any, High, ReadOnly, NoEffect(reasons::REPLICA);
+    "replica.lag.time.max.ms": Long = Is("30000"), Any, High, ReadOnly, Used;
         "Time after which a follower that lags leaves the in-sync replicas."
     "replica.selector.class": String = Unset, Any, Medium, ReadOnly, NoEffect(reasons::PLUGIN);
         "Class that picks the replica a consumer reads from."

@@ -1,11 +1,10 @@
 //! Our own keys.
 
-use super::reasons;
 use crate::config::schema::{
     Check::{Any, AtLeast, Between},
     ConfigKey,
     DefaultValue::{Is, Unset},
-    Use::{NoEffect, Used},
+    Use::Used,
     keys,
 };
 
@@ -14,7 +13,7 @@ pub(super) const KEYS: &[ConfigKey] = keys! {
         "Reactors, each a thread with its own share of partitions and connections. Not given: one per CPU that the process may run on."
     "thalweg.cpu.pin": Boolean = Is("false"), Any, High, ReadOnly, Used;
         "Whether each reactor is pinned to its CPU. Only where the host gives these CPUs to nobody else: a pinned reactor that shares its CPU is much slower at its worst."
-    "thalweg.rpc.listener": String = Unset, Any, High, ReadOnly, NoEffect(reasons::ONE_NODE);
+    "thalweg.rpc.listener": String = Unset, Any, High, ReadOnly, Used;
         "Where this node talks to the other nodes of its cluster, as host:port. Not given: a node alone."
     "thalweg.admin.listener": String = Is("127.0.0.1:9644"), Any, High, ReadOnly, Used;
         "Where `/ready` and `/metrics` are served over HTTP, as host:port. Empty turns them off."

@@ -85,7 +85,6 @@ fn kafkas_own_file_is_taken_and_what_means_nothing_is_named_once() {
     let named: Vec<(String, &str)> =
         loaded.warnings.iter().map(|it| (it.origin.to_string(), it.key.as_str())).collect();
     let expected = [
-        (3, "controller.quorum.bootstrap.servers"),
         (5, "inter.broker.listener.name"),
         (9, "num.network.threads"),
         (10, "num.io.threads"),
@@ -148,8 +147,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("process.roles=zookeeper", "String must be one of: broker, controller"),
     ("node.id=-1", "Value must be at least 0"),
     ("broker.id=7\nnode.id=8", "which is 8: both must be the same"),
-    ("controller.quorum.bootstrap.servers=a:1,b:1,c:1", "this version runs a single node"),
-    ("controller.quorum.voters=1@a:1,2@b:1", "this version runs a single node"),
+    ("controller.quorum.bootstrap.servers=a:1,b:1,c:1", "thalweg.rpc.listener must say"),
+    ("controller.quorum.voters=1@a:1,2@b:1", "controller.quorum.bootstrap.servers instead"),
     ("group.min.session.timeout.ms=2000000", "must not be more than group.max.session.timeout.ms"),
     ("max.connections.per.ip=0", "lets nobody connect"),
     ("max.connections.per.ip.overrides=10.0.0.1", "must be address:count"),
