@@ -235,9 +235,20 @@ impl Broker {
     }
 
     fn launch(&mut self) -> Result<(), StartError> {
+        self.spawn();
+        self.await_ready()
+    }
+
+    /// Starts the process and waits for nothing: one of several that become ready together.
+    pub fn spawn(&mut self) {
+        self.kill9();
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log file");
         let child = self.command().stdout(log.try_clone().expect("dup")).stderr(log).spawn().expect("thalwegd");
         self.child = Some(child);
+    }
+
+    /// Waits until `GET /ready` answers 200; kills the broker if that takes too long.
+    pub fn await_ready(&mut self) -> Result<(), StartError> {
         let result = self.wait_ready();
         if result.is_err() {
             self.kill9();

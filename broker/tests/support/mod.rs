@@ -15,12 +15,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod broker;
+mod cluster;
 mod http;
 mod ports;
 mod random;
 mod signal;
 
 pub use broker::{Broker, Options, StartError, tail};
+pub use cluster::Cluster;
 pub use http::{get, request};
 pub use ports::free_ports;
 pub use random::Random;
