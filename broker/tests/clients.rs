@@ -219,6 +219,15 @@ fn java_command_line_tools() {
 }
 
 #[test]
+fn java_tools_of_groups_and_transactions() {
+    external("java-tools-frozen", 98, &[JAVA, MAVEN], || {
+        let mut bash = Command::new("bash");
+        bash.arg(source_dir("tools").join("groups.sh")).env("KAFKA_LIBS", java_installed().join("libs"));
+        bash
+    });
+}
+
+#[test]
 fn kcat() {
     external("kcat", 13, &[KCAT], || {
         let mut bash = Command::new("bash");

@@ -81,7 +81,12 @@ fn check(
         return invalid("A feature version cannot be less than 0.".to_owned());
     }
     let Some(feature) = features::find(name) else {
-        return invalid(format!("Local controller {node} does not support this feature."));
+        // What is to be removed is looked for first.
+        return invalid(if level == 0 {
+            format!("Feature {name} not found.")
+        } else {
+            format!("Local controller {node} does not support this feature.")
+        });
     };
     if !(feature.min..=feature.max).contains(&level) {
         let Feature { min, max, .. } = feature;
@@ -148,6 +153,7 @@ mod tests {
             (("group.version", 1, SAFE_DOWNGRADE), "Can't downgrade to a newer version"),
             (("transaction.version", 3, UPGRADE), "Local controller 1 only supports versions 0-2"),
             (("no.such.version", 1, UPGRADE), "Local controller 1 does not support this feature"),
+            (("no.such.version", 0, UNSAFE_DOWNGRADE), "Feature no.such.version not found"),
             (("transaction.version", -1, SAFE_DOWNGRADE), "cannot be less than 0"),
             (("transaction.version", 2, 4), "does not support the given upgrade type"),
             (("metadata.version", 7, SAFE_DOWNGRADE), "might delete metadata information"),

@@ -25,11 +25,18 @@ pub async fn handle(context: Context, request: DeleteShareGroupOffsetsRequest) -
             None => Err(ErrorCode::UnknownTopicOrPartition),
         };
         let code = result.err().unwrap_or(ErrorCode::None);
-        let message = result.err().map(|code| StrBytes::from_static_str(code.name()));
+        let message = result.err().map(|code| StrBytes::from_static_str(words(code)));
         let answer = DeleteShareGroupOffsetsResponseTopic::default()
             .with_topic_name(topic.topic_name.clone())
             .with_topic_id(found.unwrap_or_default());
         topics.push(answer.with_error_code(code.code()).with_error_message(message));
     }
     response.with_responses(topics)
+}
+
+fn words(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::UnknownTopicOrPartition => "This server does not host this topic-partition.",
+        other => other.name(),
+    }
 }

@@ -3,51 +3,10 @@
 # KAFKA_LIBS: the folder with Kafka's jars.
 set -u
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/kafka.sh"
 bootstrap=$1
 prefix=$2
 topic=${prefix}tools
-
-# tool NAME ARGS...: the class behind the script of that name.
-tool() {
-  local name=$1 class
-  shift
-  case $name in
-    kafka-broker-api-versions) class=org.apache.kafka.tools.BrokerApiVersionsCommand ;;
-    kafka-client-metrics) class=org.apache.kafka.tools.ClientMetricsCommand ;;
-    kafka-cluster) class=org.apache.kafka.tools.ClusterTool ;;
-    kafka-configs) class=kafka.admin.ConfigCommand ;;
-    kafka-console-consumer) class=org.apache.kafka.tools.consumer.ConsoleConsumer ;;
-    kafka-console-producer) class=org.apache.kafka.tools.ConsoleProducer ;;
-    kafka-consumer-groups) class=org.apache.kafka.tools.consumer.group.ConsumerGroupCommand ;;
-    kafka-consumer-perf-test) class=org.apache.kafka.tools.ConsumerPerformance ;;
-    kafka-delete-records) class=org.apache.kafka.tools.DeleteRecordsCommand ;;
-    kafka-e2e-latency) class=org.apache.kafka.tools.EndToEndLatency ;;
-    kafka-features) class=org.apache.kafka.tools.FeatureCommand ;;
-    kafka-get-offsets) class=org.apache.kafka.tools.GetOffsetShell ;;
-    kafka-groups) class=org.apache.kafka.tools.GroupsCommand ;;
-    kafka-leader-election) class=org.apache.kafka.tools.LeaderElectionCommand ;;
-    kafka-log-dirs) class=org.apache.kafka.tools.LogDirsCommand ;;
-    kafka-metadata-quorum) class=org.apache.kafka.tools.MetadataQuorumCommand ;;
-    kafka-producer-perf-test) class=org.apache.kafka.tools.ProducerPerformance ;;
-    kafka-share-groups) class=org.apache.kafka.tools.consumer.group.ShareGroupCommand ;;
-    kafka-console-share-consumer) class=org.apache.kafka.tools.consumer.ConsoleShareConsumer ;;
-    kafka-reassign-partitions) class=org.apache.kafka.tools.reassign.ReassignPartitionsCommand ;;
-    kafka-transactions) class=org.apache.kafka.tools.TransactionsCommand ;;
-    kafka-topics) class=org.apache.kafka.tools.TopicCommand ;;
-    *) echo "no class known for $name"; return 2 ;;
-  esac
-  # The quick compiler and the small collector: these are short lives.
-  timeout 60 java -Xmx512M -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$KAFKA_LIBS/../classes:$KAFKA_LIBS/*" "$class" "$@"
-}
-
-# capture FILE COMMAND...: stdout and stderr into a scratch file and onto the check's own output.
-capture() {
-  local file=$scratch/$1 status
-  shift
-  "$@" > "$file" 2>&1 && status=0 || status=$?
-  cat "$file"
-  return "$status"
-}
 
 topics_create() {
   capture out tool kafka-topics --bootstrap-server "$bootstrap" --create --topic "$topic" --partitions 3 --replication-factor 1 --config retention.ms=7200000
