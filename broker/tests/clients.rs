@@ -16,6 +16,8 @@ mod connect;
 mod dump;
 #[path = "clients/jvm.rs"]
 mod jvm;
+#[path = "clients/members.rs"]
+mod members;
 #[path = "clients/mirror.rs"]
 mod mirror;
 #[path = "clients/mixed.rs"]
@@ -236,15 +238,18 @@ fn kcat() {
     });
 }
 
+fn go_installed() -> std::path::PathBuf {
+    install("go", &[GO], &["."], |dir| {
+        let mut build = Command::new("go");
+        build.args(["build", "-buildvcs=false", "-mod=readonly", "-o"]).arg(dir.join("suite")).arg(".");
+        build.current_dir(source_dir("go"));
+        vec![build]
+    })
+}
+
 fn go(suite: &'static str, client: &str, checks_min: usize) {
     external(suite, checks_min, &[GO], || {
-        let dir = install("go", &[GO], &["."], |dir| {
-            let mut build = Command::new("go");
-            build.args(["build", "-buildvcs=false", "-mod=readonly", "-o"]).arg(dir.join("suite")).arg(".");
-            build.current_dir(source_dir("go"));
-            vec![build]
-        });
-        let mut program = Command::new(dir.join("suite"));
+        let mut program = Command::new(go_installed().join("suite"));
         program.arg(client);
         program
     });
@@ -260,21 +265,24 @@ fn sarama() {
     go("sarama", "sarama", 21);
 }
 
-fn python(suite: &'static str, program: &str, checks_min: usize) {
-    external(suite, checks_min, &[PYTHON], || {
-        let dir = install("python", &[PYTHON], &["requirements.txt"], |dir| {
-            let mut venv = Command::new("python3");
-            venv.args(["-m", "venv"]).arg(dir.join("venv"));
-            let mut pip = Command::new(dir.join("venv/bin/pip"));
-            pip.args(["install", "--quiet", "--only-binary=:all:", "--requirement"]);
-            pip.arg(source_dir("python").join("requirements.txt"));
-            vec![venv, pip]
-        });
-        let mut python = Command::new(dir.join("venv/bin/python"));
-        // No compiled files beside the sources.
-        python.args(["-B", "-u"]).arg(source_dir("python").join(program));
-        python
+/// A program of the Python suites, in the environment that their clients are installed in.
+fn python_program(program: &str) -> Command {
+    let dir = install("python", &[PYTHON], &["requirements.txt"], |dir| {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv"]).arg(dir.join("venv"));
+        let mut pip = Command::new(dir.join("venv/bin/pip"));
+        pip.args(["install", "--quiet", "--only-binary=:all:", "--requirement"]);
+        pip.arg(source_dir("python").join("requirements.txt"));
+        vec![venv, pip]
     });
+    let mut python = Command::new(dir.join("venv/bin/python"));
+    // No compiled files beside the sources.
+    python.args(["-B", "-u"]).arg(source_dir("python").join(program));
+    python
+}
+
+fn python(suite: &'static str, program: &str, checks_min: usize) {
+    external(suite, checks_min, &[PYTHON], || python_program(program));
 }
 
 #[test]
@@ -292,22 +300,54 @@ fn aiokafka() {
     python("aiokafka", "aio.py", 18);
 }
 
+fn node_program(program: &str) -> Command {
+    let source = source_dir("node");
+    let dir = install("node", &[NODE, NPM], &["package.json", "package-lock.json"], |dir| {
+        for file in ["package.json", "package-lock.json"] {
+            std::fs::copy(source.join(file), dir.join(file)).unwrap();
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(dir);
+        vec![npm]
+    });
+    let mut node = Command::new("node");
+    node.arg(source.join(program)).env("NODE_PATH", dir.join("node_modules"));
+    node
+}
+
 #[test]
 fn kafkajs() {
-    external("kafkajs", 19, &[NODE, NPM], || {
-        let source = source_dir("node");
-        let dir = install("node", &[NODE, NPM], &["package.json", "package-lock.json"], |dir| {
-            for file in ["package.json", "package-lock.json"] {
-                std::fs::copy(source.join(file), dir.join(file)).unwrap();
-            }
-            let mut npm = Command::new("npm");
-            npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(dir);
-            vec![npm]
-        });
-        let mut node = Command::new("node");
-        node.arg(source.join("main.js")).env("NODE_PATH", dir.join("node_modules"));
-        node
-    });
+    external("kafkajs", 19, &[NODE, NPM], || node_program("main.js"));
+}
+
+/// Needs a broker of its own, and every client.
+#[test]
+fn mixed_group_of_every_client() {
+    if !have("members", &[JAVA, MAVEN, GO, PYTHON, NODE, NPM]) {
+        return;
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let member = |name, mut command: Command, arguments: &[&str]| {
+        command.args(arguments);
+        members::Program { name, command }
+    };
+    let java =
+        |name, kind| member(name, jvm::Jars::in_folder(&java_installed()).java("thalweg.clients.Member"), &[kind]);
+    let go = |name, kind| member(name, Command::new(go_installed().join("suite")), &[kind]);
+    let python = |name| member(name, python_program("member.py"), &[name]);
+    let programs = vec![
+        python("confluent"),
+        go("sarama", "member-sarama"),
+        java("java-classic", "classic"),
+        python("kafka-python"),
+        member("kafkajs", node_program("member.js"), &[]),
+        go("franz-go", "member-franz"),
+        // From here on it is a consumer group (KIP-848), until both have left.
+        java("java-consumer", "consumer"),
+        python("confluent-modern"),
+        python("aiokafka"),
+    ];
+    members::run(programs, vec![java("java-share", "share"), java("java-share-too", "share")]);
 }
 
 #[test]

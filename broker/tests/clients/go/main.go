@@ -58,6 +58,9 @@ func first(errs ...error) error {
 }
 
 func main() {
+	if len(os.Args) > 1 && runMember(os.Args[1:]) {
+		return
+	}
 	if len(os.Args) != 4 {
 		fmt.Fprintln(os.Stderr, "usage: suite franz|sarama BOOTSTRAP PREFIX")
 		os.Exit(2)
