@@ -10,6 +10,7 @@ use thalweg_storage::types::GroupId;
 use super::coordinators;
 use crate::coordinator::group::{Caller, Effect, GroupShard, Response};
 use crate::dispatch::Context;
+use crate::metadata::features;
 use crate::reactor::Core;
 
 /// Where groups and their offsets live.
@@ -21,6 +22,11 @@ const GROUP_OPERATIONS_ALL: i32 = 0b1_0100_1000;
 /// What the caller may do with a group; not said unless asked for.
 pub fn operations(asked: bool) -> i32 {
     if asked { GROUP_OPERATIONS_ALL } else { i32::MIN }
+}
+
+/// Whether groups of KIP-848 are served: `group.version`.
+pub fn check_modern(core: &Core) -> Result<(), ErrorCode> {
+    if core.image().feature(features::GROUP_VERSION) > 0 { Ok(()) } else { Err(ErrorCode::UnsupportedVersion) }
 }
 
 /// The Raft group of the partition that a consumer group belongs to.

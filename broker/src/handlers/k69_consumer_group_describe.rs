@@ -1,5 +1,7 @@
 //! ConsumerGroupDescribe: v0-1 (KIP-848)
 //!
+//! Behaviour: UNSUPPORTED_VERSION for each group while `group.version` is 0.
+//!
 //! Version notes:
 //! - v1 tells members of the classic protocol from those of the consumer protocol (KIP-1099)
 
@@ -26,6 +28,9 @@ pub async fn handle(context: Context, request: ConsumerGroupDescribeRequest) -> 
 
 async fn describe(context: &Context, id: GroupId) -> DescribedGroup {
     let failed = |code: ErrorCode| DescribedGroup::default().with_group_id(id.clone()).with_error_code(code.code());
+    if let Err(code) = groups::check_modern(&context.core) {
+        return failed(code);
+    }
     // Without the topic there never was a group.
     let Ok(shard) = groups::shard_of(&context.core, &id.0) else { return failed(ErrorCode::GroupIdNotFound) };
     let wanted = id.clone();

@@ -1,10 +1,12 @@
 //! The features of Kafka 4.3 and their levels (KIP-584, KIP-1022).
 //!
-//! Only `transaction.version` and `share.version` change what this broker does. The others say what a client may expect of a Kafka of this
-//! version; the APIs that are served are what ApiVersions lists.
+//! Only `group.version`, `transaction.version` and `share.version` change what this broker does. The others say what a client
+//! may expect of a Kafka of this version; the APIs that are served are what ApiVersions lists.
 
 /// What a client of transactions V2 looks for.
 pub const TRANSACTION_VERSION: &str = "transaction.version";
+/// Whether groups of KIP-848 are served.
+pub const GROUP_VERSION: &str = "group.version";
 /// Whether share groups are served.
 pub const SHARE_VERSION: &str = "share.version";
 pub const METADATA_VERSION: &str = "metadata.version";
@@ -35,7 +37,7 @@ pub static SUPPORTED: &[Feature] = &[
         requires: Some((METADATA_VERSION, ELIGIBLE_LEADER_REPLICAS_SINCE)),
         ..feature("eligible.leader.replicas.version", 0, 1)
     },
-    feature("group.version", 0, 1),
+    feature(GROUP_VERSION, 0, 1),
     feature(KRAFT_VERSION, 0, 1),
     // 3.3-IV3 to 4.3-IV0.
     feature(METADATA_VERSION, 7, 30),

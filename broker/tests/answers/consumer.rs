@@ -4,9 +4,11 @@ use thalweg_protocol::messages::consumer_group_heartbeat_request::TopicPartition
 use thalweg_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use thalweg_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use thalweg_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use thalweg_protocol::messages::update_features_request::FeatureUpdateKey;
 use thalweg_protocol::messages::{
-    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest, DescribeGroupsRequest, GroupId,
-    HeartbeatRequest, JoinGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
+    ApiVersionsRequest, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest,
+    DescribeGroupsRequest, GroupId, HeartbeatRequest, JoinGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
+    UpdateFeaturesRequest,
 };
 
 use crate::asker::{Asker, string, topic_name};
@@ -17,6 +19,7 @@ pub fn ask(asker: &mut Asker) {
     member(asker);
     strangers(asker);
     static_member(asker);
+    turned_off(asker);
 }
 
 fn group(asker: &Asker, name: &str) -> GroupId {
@@ -154,4 +157,42 @@ fn static_member(asker: &mut Asker) {
     asker.ask("static consumer beats after that", 1, &beat(asker, "static", "a", 2).with_instance_id(instance.clone()));
     asker.ask("static consumer's place is free", 1, &second);
     asker.ask("static consumer leaves", 1, &beat(asker, "static", "b", -1).with_instance_id(instance));
+}
+
+/// `group.version` 0, as far as such a cluster can go back.
+fn turned_off(asker: &mut Asker) {
+    let joined = asker.quietly(1, &join(asker, "turned-off", "a")).unwrap();
+    assert_eq!(joined.error_code, 0, "{joined:?}");
+    set_level(asker, 0);
+    asker.ask("consumer beats, turned off", 1, &beat(asker, "turned-off", "a", joined.member_epoch));
+    let describe = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group(asker, "turned-off")]);
+    let described = asker.quietly(1, &describe).map(|answer| answer.groups[0].error_code);
+    asker.note("describe a consumer group, turned off", &described);
+    set_level(asker, 1);
+    let beaten = asker.quietly(1, &beat(asker, "turned-off", "a", joined.member_epoch)).map(|answer| answer.error_code);
+    asker.note("consumer beats, turned on again", &beaten);
+}
+
+/// Kafka answers before it knows itself.
+fn set_level(asker: &mut Asker, level: i16) {
+    let update = FeatureUpdateKey::default()
+        .with_feature(string("group.version"))
+        .with_max_version_level(level)
+        .with_upgrade_type(if level == 0 { 2 } else { 1 });
+    let request = UpdateFeaturesRequest::default().with_feature_updates(vec![update]).with_timeout_ms(10_000);
+    let answer = asker.quietly(1, &request).unwrap();
+    assert_eq!(answer.error_code, 0, "{answer:?}");
+    let versions = ApiVersionsRequest::default()
+        .with_client_software_name(string("answers"))
+        .with_client_software_version(string("1"));
+    let deadline = std::time::Instant::now() + crate::wire::PATIENCE;
+    loop {
+        let answer = asker.quietly(4, &versions).unwrap();
+        let found = answer.finalized_features.iter().find(|feature| &*feature.name == "group.version");
+        if found.map_or(0, |feature| feature.max_version_level) == level {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "group.version does not become {level}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }

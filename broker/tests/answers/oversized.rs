@@ -220,6 +220,13 @@ fn expressions(asker: &mut Asker) {
         "[[:nope:]]",
         "a++",
         "(?>a)",
+        "[a--b]",
+        "[+--]",
+        "[--a]",
+        "[a-]",
+        "[-a]",
+        "[a-b-c]",
+        "[+-\\-]",
     ] {
         let request = heartbeat(asker, "expressions", "wrong", 0).with_subscribed_topic_regex(Some(string(expression)));
         let answer = asker.quietly(1, &request).map(|answer| (answer.error_code, answer.member_epoch > 0));

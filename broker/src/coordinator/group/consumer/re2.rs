@@ -1,7 +1,7 @@
 //! RE2J's syntax, which Kafka takes, written in that of the `regex` crate.
 //!
-//! What the two read differently: `\Q…\E` quotes; within brackets `[` and doubled signs are ordinary characters; braces
-//! that are no repetition stand for themselves. And what RE2J refuses where the crate would not: a repetition of a
+//! What the two read differently: `\Q…\E` quotes; within brackets `[` and doubled signs are ordinary characters, and a
+//! hyphen may begin or end a range; braces that are no repetition stand for themselves. And what RE2J refuses where the crate would not: a repetition of a
 //! repetition (in Perl `a++` is something else), more than 1 000 repetitions, names of classes and flags that it does not
 //! know.
 
@@ -66,12 +66,17 @@ impl Translation<'_> {
             },
             (Class::Begins, '^') => self.copy(1, Class::Negated),
             // The first one stands for itself.
-            (Class::Begins | Class::Negated, ']') => self.replace(1, r"\]", Class::Inside),
+            (Class::Begins | Class::Negated, ']') => {
+                self.replace(1, r"\]", Class::Inside);
+                self.range_end();
+            }
             (Class::Inside, ']') => self.copy(1, Class::Outside),
             (Class::Begins | Class::Negated | Class::Inside, '[') => return self.bracket(),
-            (Class::Begins | Class::Negated | Class::Inside, '&') => self.replace(1, r"\&", Class::Inside),
-            (Class::Begins | Class::Negated | Class::Inside, '~') => self.replace(1, r"\~", Class::Inside),
-            (class, other) => self.copy(other.len_utf8(), class.within()),
+            (Class::Outside, other) => self.copy(other.len_utf8(), Class::Outside),
+            (Class::Begins | Class::Negated | Class::Inside, other) => {
+                self.literal(other);
+                self.range_end();
+            }
         }
         Ok(())
     }
@@ -91,12 +96,37 @@ impl Translation<'_> {
     fn escape(&mut self) {
         let class = self.class.within();
         let Some(quoted) = self.rest.strip_prefix(r"\Q") else {
-            let length = 1 + self.rest.chars().nth(1).map_or(0, char::len_utf8);
-            return self.copy(length, class);
+            let escaped = self.rest.chars().nth(1);
+            self.copy(1 + escaped.map_or(0, char::len_utf8), class);
+            let is_class = escaped.is_some_and(|escaped| "dDsSwWpP".contains(escaped));
+            if class == Class::Inside && !is_class {
+                self.range_end();
+            }
+            return;
         };
         let end = quoted.find(r"\E");
         let text = end.and_then(|end| quoted.get(..end)).unwrap_or(quoted);
         self.replace(2 + end.map_or(quoted.len(), |end| end + 2), &regex::escape(text), class);
+    }
+
+    /// The rest of a range, if what was read within brackets begins one.
+    fn range_end(&mut self) {
+        let last = self.rest.strip_prefix('-').and_then(|rest| rest.chars().next());
+        let Some(last) = last.filter(|last| *last != ']') else { return };
+        self.copy(1, Class::Inside);
+        let escaped = self.rest.chars().nth(1).map_or(0, char::len_utf8);
+        match last {
+            '\\' => self.copy(1 + escaped, Class::Inside),
+            last => self.literal(last),
+        }
+    }
+
+    /// A character within brackets that stands for itself.
+    fn literal(&mut self, one: char) {
+        if matches!(one, '-' | '&' | '~' | '[') {
+            self.out.push('\\');
+        }
+        self.copy(one.len_utf8(), Class::Inside);
     }
 
     /// `(?` with flags or a name.
@@ -167,9 +197,19 @@ mod tests {
 
     #[test]
     fn what_is_read_alike_stays() {
-        for same in
-            ["a.*b+c?", "(a|b){2,3}?", "a*?b+?", "[a-c]{5,}", "(?P<n>a)(?i:b)(?s).", r"\d\{", "[[:^digit:]x]", "x}"]
-        {
+        for same in [
+            "a.*b+c?",
+            "(a|b){2,3}?",
+            "a*?b+?",
+            "[a-c]{5,}",
+            "(?P<n>a)(?i:b)(?s).",
+            r"\d\{",
+            "[[:^digit:]x]",
+            "x}",
+            r"[\x20-\x7e]",
+            r"[\+-a]",
+            r"[+-\-]",
+        ] {
             assert_eq!(translate(same).as_deref(), Ok(same));
         }
     }
@@ -180,6 +220,12 @@ mod tests {
             (r"\Qa.b\E*", r"a\.b*"),
             (r"[[.]", r"[\[.]"),
             ("[a&&b~~]", r"[a\&\&b\~\~]"),
+            ("[+--]", r"[+-\-]"),
+            ("[--a]", r"[\--a]"),
+            ("[-a]", r"[\-a]"),
+            ("[]-a]", r"[\]-a]"),
+            (r"[\d-z]", r"[\d\-z]"),
+            ("[a-]", r"[a\-]"),
             ("[]a]", r"[\]a]"),
             ("{", r"\{"),
             ("a{,5}", r"a\{,5}"),
