@@ -1,6 +1,8 @@
 //! The operations of a ring, each with the memory that its pointers lead to.
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -94,12 +96,71 @@ impl Ring {
         unsafe { self.submit(entry, (Rc::clone(socket), message), Gives::Count) }
     }
 
+    pub(crate) fn connect(self: &Rc<Self>, socket: &SharedFd, address: Box<Address>) -> Op<(SharedFd, Box<Address>)> {
+        let (pointer, len) = address.parts();
+        let entry = opcode::Connect::new(fd(socket), pointer, len).build();
+        // SAFETY: the address is in the box, and does not move with it.
+        unsafe { self.submit(entry, (Rc::clone(socket), address), Gives::Count) }
+    }
+
     /// The result is the new socket's descriptor. The listener must not be non-blocking.
     pub(crate) fn accept(self: &Rc<Self>, listener: &SharedFd) -> Op<SharedFd> {
         let accept = opcode::Accept::new(fd(listener), std::ptr::null_mut(), std::ptr::null_mut());
         let entry = accept.flags(libc::SOCK_CLOEXEC).build();
         // SAFETY: it has no pointers.
         unsafe { self.submit(entry, Rc::clone(listener), Gives::Descriptor) }
+    }
+}
+
+/// An address as the kernel wants to be told of it.
+pub(crate) enum Address {
+    V4(libc::sockaddr_in),
+    V6(libc::sockaddr_in6),
+}
+
+impl Address {
+    pub(crate) fn new(address: SocketAddr) -> Box<Self> {
+        Box::new(match address {
+            SocketAddr::V4(address) => Self::V4(libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+                sin_zero: [0; 8],
+            }),
+            SocketAddr::V6(address) => Self::V6(libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: address.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                sin6_scope_id: address.scope_id(),
+            }),
+        })
+    }
+
+    /// A TCP socket of this address's family.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    #[expect(unsafe_code, reason = "the kernel gives a descriptor as a number")]
+    pub(crate) fn socket(&self) -> io::Result<OwnedFd> {
+        let family = match self {
+            Self::V4(_) => libc::AF_INET,
+            Self::V6(_) => libc::AF_INET6,
+        };
+        // SAFETY: it has no pointers.
+        let descriptor = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+        if descriptor < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: it is a socket that the kernel has just opened for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    }
+
+    fn parts(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        match self {
+            Self::V4(address) => ((&raw const *address).cast(), size_of_val(address) as libc::socklen_t),
+            Self::V6(address) => ((&raw const *address).cast(), size_of_val(address) as libc::socklen_t),
+        }
     }
 }
 

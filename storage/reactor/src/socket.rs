@@ -1,14 +1,14 @@
 //! TCP sockets, through the ring.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::rc::Rc;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::executor::Local;
-use crate::ops::{Message, PIECES_MAX, SharedFd};
+use crate::ops::{Address, Message, PIECES_MAX, SharedFd};
 
 /// A listening socket of this core.
 pub struct Listener {
@@ -47,6 +47,22 @@ pub struct Stream {
 impl Stream {
     pub fn new(stream: TcpStream) -> Self {
         Self { fd: Rc::new(stream.into()) }
+    }
+
+    /// Connects to a peer. The kernel may take minutes to give up on one that does not answer: whoever is less patient drops
+    /// the future, which ends the attempt.
+    ///
+    /// # Errors
+    /// The kernel's; refused where nobody listens.
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let address = Address::new(address);
+        let fd: SharedFd = Rc::new(address.socket()?);
+        let op = Local::current().ring.connect(&fd, address);
+        op.await.0?;
+        let stream = TcpStream::from(fd.try_clone()?);
+        // Without it, a small message waits for the acknowledgement of the one before.
+        stream.set_nodelay(true)?;
+        Ok(Self { fd })
     }
 
     /// The connection itself, to be sent to another core.

@@ -333,3 +333,39 @@ fn a_connection_accepted_for_nobody_is_closed() {
     .unwrap();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
 }
+
+#[test]
+fn a_connection_is_made_from_here_and_a_closed_port_refuses_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut received = [0; 5];
+        stream.read_exact(&mut received).unwrap();
+        received
+    });
+    run(async move {
+        let stream = within(PATIENCE, Stream::connect(address)).await.unwrap().unwrap();
+        stream.send(vec![Bytes::from_static(b"hello")]).await.unwrap();
+    })
+    .unwrap();
+    assert_eq!(&accepted.join().unwrap(), b"hello");
+    // The listener is gone with its thread.
+    let refused = run(async move { within(PATIENCE, Stream::connect(address)).await.unwrap().err() }).unwrap();
+    assert_eq!(refused.unwrap().kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn connections_over_ipv6_and_attempts_that_nobody_waits_for() {
+    if let Ok(listener) = TcpListener::bind("[::1]:0") {
+        let address = listener.local_addr().unwrap();
+        run(async move { within(PATIENCE, Stream::connect(address)).await.unwrap().unwrap() }).unwrap();
+        assert!(listener.accept().is_ok());
+    } else {
+        println!("this host has no IPv6: only the rest is tested");
+    }
+    // An address that nobody has (RFC 5737): wherever that leads, the attempt ends with its future.
+    let nowhere = "192.0.2.1:9".parse().unwrap();
+    let ended = run(async move { within(Duration::from_millis(50), Stream::connect(nowhere)).await });
+    assert!(ended.unwrap().is_none_or(|connected| connected.is_err()));
+}
