@@ -45,14 +45,37 @@ pub const CONTROLLER_SEARCH_INTERVAL: Duration = Duration::from_millis(50);
 pub const PEER_PULSE_INTERVAL: Duration = Duration::from_millis(100);
 pub const PEER_SILENCE_MAX: Duration = Duration::from_millis(600);
 
-/// How long connecting to another node, and both introductions, may take.
-pub const PEER_CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+/// How long reaching another node may take: its name, its connection, both introductions.
+pub const PEER_CONNECT_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Introductions under way at once; further callers are turned away.
-pub const PEER_HANDSHAKES_MAX: usize = 64;
+/// How long somebody who calls may take to introduce himself, and how many may be at that at once.
+pub const PEER_HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(3);
+pub const PEER_HANDSHAKES_MAX: usize = 256;
 
-/// Questions to one core of another node that wait for an answer, and questions of others that one core answers at once.
+/// Lanes of one core to others, lanes of others to one core, and connections to it that are there for a request only.
+pub const PEER_LANES_MAX: usize = 8192;
+pub const PEER_CALLERS_MAX: usize = 8192;
+pub const PEER_STRANGERS_MAX: usize = 64;
+
+/// How long a frame of another node may take once it began, and how long a connection may be silent.
+pub const PEER_FRAME_TIME_MAX: Duration = Duration::from_secs(30);
+pub const PEER_IDLE_TIME_MAX: Duration = Duration::from_secs(600);
+pub const PEER_QUESTION_IDLE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long another node may take nothing of what it is sent.
+pub const PEER_WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Requests to one core of another node that wait for an answer, and requests of one connection that are being answered.
 pub const PEER_QUESTIONS_MAX: usize = 4096;
+pub const PEER_ANSWERING_MAX: usize = 4096;
+
+/// A request of somebody who has no lane, an answer, and all answers that a connection does not take.
+pub const PEER_QUESTION_MAX_BYTES: usize = 1024 * 1024;
+pub const PEER_ANSWER_MAX_BYTES: usize = 32 * 1024 * 1024;
+pub const PEER_REPLIES_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// Memory of one core for large frames that are being received.
+pub const PEER_RECEIVE_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes that wait to be sent to one core of another node, while it is connected and while it is not.
 pub const PEER_LANE_MAX_BYTES: usize = 128 * 1024 * 1024;
@@ -120,6 +143,10 @@ pub const TELEMETRY_SERIES_NAME_MAX_BYTES: usize = 1024;
 const _: () = {
     assert!(TELEMETRY_SERIES_PER_CLIENT_MAX < TELEMETRY_SERIES_MAX);
     assert!(IDLE_READ_BYTES <= READ_BUFFER_BYTES);
+    assert!(PEER_SILENCE_MAX.as_millis() >= 3 * PEER_PULSE_INTERVAL.as_millis());
+    assert!(PEER_LANE_UNCONNECTED_MAX_BYTES < PEER_LANE_MAX_BYTES);
+    assert!(PEER_QUESTION_MAX_BYTES <= LARGE_FRAME_BYTES);
+    assert!(PEER_SNAPSHOT_OFFER_MAX_BYTES <= PEER_FRAME_EXTRA_BYTES);
     assert!(READ_BUFFER_BYTES < LARGE_FRAME_BYTES);
     assert!(CONNECTION_REQUESTS_IN_FLIGHT_MAX < MESH_QUEUE_MESSAGES_MAX);
 };

@@ -1,5 +1,6 @@
 //! `thalwegd [server.properties] [--override key=value]…`
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use thalweg_broker::config::{Config, Loaded};
+use thalweg_broker::config::{Config, HostPort, Loaded};
 use thalweg_broker::reactor::{self, Doors, Shared};
 use thalweg_broker::{admin, net, preflight};
 
@@ -60,8 +61,8 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     for listener in &config.listeners {
         listeners.push(net::bind(&listener.address.to_string(), "listeners")?);
     }
-    let rpc_listener = match &config.rpc_listener {
-        Some(address) => Some(net::bind(&address.to_string(), "thalweg.rpc.listener")?),
+    let rpc_listener = match &mut config.rpc_listener {
+        Some(address) => Some(bind_for_nodes(address)?),
         None => None,
     };
     config.adopt_ports(&listeners);
@@ -80,6 +81,15 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), String> {
     // The directories' locks are held until here.
     drop(identity);
     ended
+}
+
+/// As [`net::bind`]; what others are told is the port that there is.
+fn bind_for_nodes(address: &mut HostPort) -> Result<TcpListener, String> {
+    let listener = net::bind(&address.to_string(), "thalweg.rpc.listener")?;
+    if let Ok(bound) = listener.local_addr() {
+        address.port = bound.port();
+    }
+    Ok(listener)
 }
 
 /// What was measured on this host decides what nobody set.

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::peer::Traffic;
+
 /// Only grows.
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -12,6 +14,10 @@ pub struct Counter(AtomicU64);
 pub struct Gauge(AtomicU64);
 
 impl Counter {
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
@@ -50,7 +56,8 @@ pub struct Metrics {
     pub connections_moved: Counter,
     /// Callers on `thalweg.rpc.listener` that were turned away.
     pub peer_refused: Counter,
-    pub peer_frames_received: Counter,
+    /// By other node.
+    pub peers: Traffic,
     pub per_core: Vec<CoreGauges>,
 }
 
@@ -66,7 +73,7 @@ impl Metrics {
             connections_refused: Counter::default(),
             connections_moved: Counter::default(),
             peer_refused: Counter::default(),
-            peer_frames_received: Counter::default(),
+            peers: Traffic::default(),
             per_core: (0..cores).map(|_| CoreGauges::default()).collect(),
         }
     }
@@ -88,17 +95,13 @@ impl Metrics {
                 "Connections of other nodes, or of strangers, that were refused",
                 &self.peer_refused,
             ),
-            (
-                "peer_frames_received_total",
-                "Frames of Raft messages received from other nodes",
-                &self.peer_frames_received,
-            ),
         ];
         for (name, help, counter) in counters {
-            let value = counter.0.load(Ordering::Relaxed);
+            let value = counter.get();
             let _ =
                 writeln!(text, "# HELP thalweg_{name} {help}.\n# TYPE thalweg_{name} counter\nthalweg_{name} {value}");
         }
+        self.peers.render(&mut text);
         type Read = fn(&CoreGauges) -> &Gauge;
         let counted: [(&str, &str, Read); 4] = [
             ("compaction_passes_total", "Passes over compacted partitions", |core| &core.compaction_passes),

@@ -16,6 +16,10 @@ mod exchange;
 mod fields;
 #[path = "bad_input/frames.rs"]
 mod frames;
+#[path = "bad_input/node.rs"]
+mod node;
+#[path = "bad_input/nodes.rs"]
+mod nodes;
 #[path = "bad_input/random.rs"]
 mod random;
 #[path = "bad_input/records.rs"]
@@ -67,6 +71,34 @@ fn no_field_is_trusted() {
         let peak = memory_kib(broker.pid(), "VmHWM:");
         println!("{peak} KiB resident at most");
         assert!(peak < PEAK_MAX_KIB, "{peak} KiB resident at most, and {PEAK_MAX_KIB} are allowed");
+    });
+}
+
+/// Other nodes are somebody else, too: one that behaves as none should does no harm.
+#[test]
+fn clients_do_not_notice_what_calls_for_other_nodes() {
+    let _ = rustix::process::setrlimit(
+        rustix::process::Resource::Nofile,
+        rustix::process::Rlimit { current: Some(8192), maximum: Some(8192) },
+    );
+    let [port] = support::free_ports();
+    let rpc = format!("127.0.0.1:{port}");
+    let options = Options::default().property("thalweg.rpc.listener", &rpc);
+    beside_a_healthy_client(options, |broker| {
+        let target = nodes::Target::new(broker, &rpc);
+        let before = memory_kib(broker.pid(), "VmHWM:");
+        nodes::strangers(&target);
+        nodes::misconfigured(&target);
+        nodes::those_who_do_not_belong_yet(&target);
+        nodes::mad_members(&target);
+        nodes::half_introductions(&target);
+        nodes::flood(&target);
+        let grown = memory_kib(broker.pid(), "VmHWM:") - before;
+        assert!(grown < 64 << 10, "strangers and nodes took {grown} KiB");
+        nodes::greedy(&target);
+        let grown = memory_kib(broker.pid(), "VmHWM:") - before;
+        println!("{grown} KiB more resident at most");
+        assert!(grown < 256 << 10, "one who does not read took {grown} KiB");
     });
 }
 

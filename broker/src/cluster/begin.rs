@@ -102,6 +102,7 @@ impl Core {
         }
     }
 
+    /// Why a server does not answer is said in the log where somebody has to do something about it.
     async fn ask_hello(self: &Rc<Self>, server: HostPort) -> Option<Hello> {
         match self.ask_question_at(server, Question::Hello, PEER_ANSWER_TIME_MAX).await {
             Ok(Reply::Hello(hello)) => Some(hello),

@@ -1,6 +1,7 @@
 //! What one node asks another, beside Raft: as JSON, since none of it is frequent.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thalweg_protocol::NodeId;
@@ -10,8 +11,10 @@ use uuid::Uuid;
 use super::forming::Hello;
 use super::identity::ClusterIdentity;
 use super::transactions::{Marking, Vouching};
+use crate::config::listeners::HostPort;
 use crate::controller::{Command, ControllerError, Outcome, Rejection};
 use crate::limits::PEER_ANSWER_TIME_MAX;
+use crate::peer::{AskError, PeerRequest, PeerResponse};
 use crate::reactor::{Core, CoreId};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -69,7 +72,77 @@ impl LeaderNotice {
     }
 }
 
+impl Question {
+    /// Strangers may ask who this node is, and to be taken in; that is said outside of the text.
+    fn into_request(self) -> Result<PeerRequest, AskError> {
+        let text = serde_json::to_vec(&self).map_err(|error| AskError::Malformed(error.to_string()))?.into();
+        Ok(match self {
+            Self::Hello => PeerRequest::Hello(text),
+            Self::Join(_) => PeerRequest::Join(text),
+            _ => PeerRequest::Question(text),
+        })
+    }
+
+    /// A text that is not of the kind that was said is a lie.
+    fn from_request(request: &PeerRequest) -> Option<Self> {
+        let (PeerRequest::Hello(text) | PeerRequest::Join(text) | PeerRequest::Question(text)) = request else {
+            return None;
+        };
+        let question = serde_json::from_slice(text).ok()?;
+        let fits = match &question {
+            Self::Hello => matches!(request, PeerRequest::Hello(_)),
+            Self::Join(_) => matches!(request, PeerRequest::Join(_)),
+            _ => matches!(request, PeerRequest::Question(_)),
+        };
+        fits.then_some(question)
+    }
+}
+
+impl Reply {
+    fn from_response(response: PeerResponse) -> Result<Self, AskError> {
+        match response {
+            PeerResponse::Answer(text) => {
+                serde_json::from_slice(&text).map_err(|error| AskError::Malformed(error.to_string()))
+            }
+            PeerResponse::Refused(why) => Ok(Self::Refused(why)),
+            PeerResponse::Busy => Err(AskError::Busy),
+        }
+    }
+}
+
 impl Core {
+    /// Asks the first core of another node.
+    pub(crate) async fn ask_question(
+        self: &Rc<Self>,
+        node: NodeId,
+        question: Question,
+        time_max: Duration,
+    ) -> Result<Reply, AskError> {
+        Reply::from_response(self.ask(node, question.into_request()?, time_max).await?)
+    }
+
+    /// Asks a node whose id is not known yet.
+    pub(crate) async fn ask_question_at(
+        self: &Rc<Self>,
+        address: HostPort,
+        question: Question,
+        time_max: Duration,
+    ) -> Result<Reply, AskError> {
+        Reply::from_response(self.ask_address(address.to_string(), question.into_request()?, time_max).await?)
+    }
+
+    /// Answers what other nodes ask in this way.
+    pub(crate) async fn answer_request(self: &Rc<Self>, request: &PeerRequest) -> PeerResponse {
+        let Some(question) = Question::from_request(request) else {
+            return PeerResponse::Refused("this is not understood".to_owned());
+        };
+        let reply = Rc::clone(self).answer_question(question).await;
+        match serde_json::to_vec(&reply) {
+            Ok(text) => PeerResponse::Answer(text.into()),
+            Err(error) => PeerResponse::Refused(error.to_string()),
+        }
+    }
+
     /// Has the leader of the controller's group apply commands.
     pub(crate) async fn forward_commands(
         self: &Rc<Self>,
@@ -80,6 +153,8 @@ impl Core {
             Ok(Reply::Proposed(outcomes, version)) => Ok((outcomes, version)),
             Ok(Reply::NotController) => Err(ControllerError::NotController),
             Ok(Reply::Refused(why)) => Err(ControllerError::Unwritable(why)),
+            // Nothing was done: whoever leads by then may be asked again.
+            Err(AskError::Unreached(_) | AskError::Refused(_) | AskError::Busy) => Err(ControllerError::NotController),
             Ok(_) | Err(_) => Err(ControllerError::Unheard),
         }
     }
@@ -105,5 +180,27 @@ impl Core {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_of_the_kind_that_it_is_said_to_be() {
+        let joining = Joining { node_id: 1, directory_id: Uuid::nil(), address: "a:1".into() };
+        for question in [Question::Hello, Question::Join(joining), Question::Propose(Vec::new())] {
+            let request = question.clone().into_request();
+            assert_eq!(request.as_ref().ok().and_then(Question::from_request), Some(question.clone()));
+            let Ok(PeerRequest::Hello(text) | PeerRequest::Join(text) | PeerRequest::Question(text)) = request else {
+                panic!("{question:?}");
+            };
+            // A stranger may say hello; what is more must not come under that name.
+            let disguised = Question::from_request(&PeerRequest::Hello(text.clone()));
+            assert_eq!(disguised.is_some(), question == Question::Hello);
+            assert_eq!(Question::from_request(&PeerRequest::Kafka(text)), None);
+        }
+        assert_eq!(Question::from_request(&PeerRequest::Question(bytes::Bytes::from_static(b"{"))), None);
     }
 }

@@ -1,192 +1,169 @@
-//! The called side: taking calls on `thalweg.rpc.listener`, and acting on what comes.
+//! The door: taking calls on `thalweg.rpc.listener`, hearing who it is, and giving the connection to the core it is for.
+//!
+//! Anybody can call. Until it is clear that it is a node of this cluster, a caller gets little time and little memory; when
+//! too many are at that point the one that came first goes, so that a flood of strangers keeps no node out for long.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use thalweg_protocol::NodeId;
-use thalweg_raft::{PeerMessage, RaftError, raft_id};
+use futures::future::{AbortHandle, abortable};
 use thalweg_reactor::{Listener, Stream, sleep, spawn, within};
-use thalweg_storage::types::GroupId;
 
-use super::frame::{self, Frame, Kind};
-use super::handshake::{Answer, Call, Facts, check};
-use super::wire::{Ended, Wire};
-use super::{Life, Peers};
-use crate::cluster::question::Reply;
-use crate::limits::{PEER_CONNECT_TIME_MAX, PEER_HANDSHAKES_MAX, PEER_QUESTIONS_MAX};
+use super::Life;
+use super::handshake::{Answer, Call, Purpose, Refusal, check};
+use super::serve::{Arrival, serve};
+use super::wire::{Ended, Progress, Wire};
+use crate::limits::{PEER_HANDSHAKE_TIME_MAX, PEER_HANDSHAKES_MAX};
 use crate::reactor::{Core, CoreId};
 
 /// After a failed accept: out of descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection whose other side has introduced itself.
-struct Caller {
-    stream: TcpStream,
-    address: SocketAddr,
-    /// What was received behind the introduction.
-    received: BytesMut,
-    facts: Facts,
+/// Introductions under way, in the order in which they began.
+#[derive(Default)]
+pub(super) struct Greetings {
+    under_way: RefCell<VecDeque<(u64, AbortHandle)>>,
+    next: Cell<u64>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Closed {
-    #[error(transparent)]
-    Ended(#[from] Ended),
-    #[error("a message for another node, or of another one than the caller")]
-    Misdirected,
-    #[error("a Raft message that no node in order would send: {0}")]
-    Raft(#[from] RaftError),
-    #[error("a question that is not understood: {0}")]
-    Question(#[from] serde_json::Error),
-    #[error("more than {PEER_QUESTIONS_MAX} questions at once")]
-    TooMany,
-    #[error("it has not joined the cluster")]
-    Stranger,
+impl Greetings {
+    /// One more begins; says whether another had to go for it.
+    fn begin(&self, abort: AbortHandle) -> (u64, bool) {
+        let mut under_way = self.under_way.borrow_mut();
+        let oldest = if under_way.len() >= PEER_HANDSHAKES_MAX { under_way.pop_front() } else { None };
+        let id = self.next.get();
+        self.next.set(id + 1);
+        under_way.push_back((id, abort));
+        (id, oldest.inspect(|(_, abort)| abort.abort()).is_some())
+    }
+
+    fn end(&self, id: u64) {
+        self.under_way.borrow_mut().retain(|(other, _)| *other != id);
+    }
 }
 
-/// Takes calls for as long as the core runs. Others than nodes may call: they get a limited time and a limited number.
-pub(crate) async fn run_rpc(core: Rc<Core>, listener: TcpListener) {
+/// Takes calls for as long as the core runs.
+pub(crate) async fn run_accept(core: Rc<Core>, listener: TcpListener) {
     let listener = match Listener::new(listener) {
         Ok(listener) => listener,
         Err(error) => crate::reactor::fatal(&format!("the listener for other nodes cannot be used: {error}")),
     };
     loop {
-        let accepted = match listener.accept().await {
-            Ok(accepted) => accepted,
+        match listener.accept().await {
+            Ok(accepted) => {
+                // One that went away already has no address.
+                if let Ok(address) = accepted.peer_addr() {
+                    begin(&core, accepted, address);
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection of another node failed");
                 sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let under_way = core.peers.handshakes.get();
-        let Ok(address) = accepted.peer_addr() else { continue };
-        if under_way >= PEER_HANDSHAKES_MAX {
-            core.shared.metrics.peer_refused.add(1);
-            continue;
-        }
-        core.peers.handshakes.set(under_way + 1);
-        let this = Rc::clone(&core);
-        spawn(async move {
-            let greeted = within(PEER_CONNECT_TIME_MAX, greet(&this, accepted, address)).await;
-            this.peers.handshakes.set(this.peers.handshakes.get() - 1);
-            match greeted {
-                Some(Ok(Some((caller, to)))) => this.tell(to, move |core| spawn(serve(core, caller)).detach()),
-                Some(Ok(None)) => this.shared.metrics.peer_refused.add(1),
-                Some(Err(error)) => {
-                    this.shared.metrics.peer_refused.add(1);
-                    tracing::warn!(%address, "closing a connection to thalweg.rpc.listener: {error}");
-                }
-                None => this.shared.metrics.peer_refused.add(1),
-            }
-        })
-        .detach();
-    }
-}
-
-/// Hears who calls, and answers. `None` if the caller was refused.
-async fn greet(core: &Rc<Core>, stream: TcpStream, address: SocketAddr) -> Result<Option<(Caller, CoreId)>, Ended> {
-    stream.set_nodelay(true)?;
-    let mut wire = Wire::new(Stream::new(stream), BytesMut::new());
-    let Call { facts, core: wanted } = wire.introduction().await?;
-    let known = core.peers.life_of(NodeId(facts.node));
-    if let Err(why) = check(&core.shared.facts(), &facts, known.map(|life| (life.directory, life.incarnation))) {
-        if core.peers.said_refused(&why) {
-            tracing::error!(%address, "refusing a node: {why}");
-        }
-        wire.introduce(&Answer::Refused(why)).await?;
-        return Ok(None);
-    }
-    wire.introduce(&Answer::Welcome(core.shared.facts())).await?;
-    core.heard(NodeId(facts.node), &facts);
-    let to = CoreId(wanted % core.shared.cores);
-    let Wire { stream, buffer } = wire;
-    Ok(Some((Caller { stream: stream.into_inner()?, address, received: buffer, facts }, to)))
-}
-
-/// Acts on what a node sends, until it stops.
-async fn serve(core: Rc<Core>, caller: Caller) {
-    let Caller { stream, address, received, facts } = caller;
-    core.peers.note_cores(NodeId(facts.node), facts.cores);
-    let mut wire = Wire::new(Stream::new(stream), received);
-    let closed = loop {
-        if let Err(closed) = take_frame(&core, &mut wire, &facts).await {
-            break closed;
-        }
-    };
-    match closed {
-        Closed::Ended(Ended::Closed | Ended::Io(_)) => {}
-        closed => tracing::warn!(node = facts.node, %address, "closing the connection of another node: {closed}"),
-    }
-}
-
-async fn take_frame(core: &Rc<Core>, wire: &mut Wire, facts: &Facts) -> Result<(), Closed> {
-    let config = &core.shared.config;
-    let node = NodeId(facts.node);
-    match wire.frame(&config.message_limits(), config.peer_frame_max_bytes()).await? {
-        Frame::Pulse => {
-            let facts = facts.clone();
-            core.tell(CoreId::FIRST, move |core| core.heard(node, &facts));
-        }
-        Frame::Raft(messages) => {
-            if facts.cluster.is_empty() || facts.cluster != core.shared.cluster_id() {
-                return Err(Closed::Stranger);
-            }
-            core.shared.metrics.peer_frames_received.add(1);
-            for (group, message) in messages {
-                take_message(core, node, group, message)?;
             }
         }
-        Frame::Request(id, body) => answer(core, wire.stream.clone(), id, &body)?,
-        // Answers come to whoever asked, on a lane of its own.
-        Frame::Response(..) => return Err(Closed::Misdirected),
     }
-    Ok(())
 }
 
-fn take_message(core: &Rc<Core>, node: NodeId, group: GroupId, message: PeerMessage) -> Result<(), Closed> {
-    if message.from != raft_id(node) || message.to != raft_id(core.shared.config.node_id) {
-        return Err(Closed::Misdirected);
+fn begin(core: &Rc<Core>, accepted: TcpStream, address: SocketAddr) {
+    let this = Rc::clone(core);
+    let greeting = within(PEER_HANDSHAKE_TIME_MAX, async move { greet(&this, accepted, address).await });
+    let (greeting, abort) = abortable(greeting);
+    let (id, another_went) = core.peers.inner.greetings.begin(abort);
+    if another_went {
+        core.shared.metrics.peer_refused.add(1);
     }
-    let owner = core.owner(group);
-    if owner == core.id {
-        return Ok(core.receive_message(group, message)?);
-    }
-    // The other node did not know yet how many cores this one has.
-    core.tell(owner, move |core| {
-        if let Err(error) = core.receive_message(group, message) {
-            tracing::warn!(%group, %error, "a message makes no sense");
-        }
-    });
-    Ok(())
-}
-
-/// Answers on the connection of the question, in whatever order the answers are there.
-fn answer(core: &Rc<Core>, stream: Stream, id: u64, body: &[u8]) -> Result<(), Closed> {
-    let question = serde_json::from_slice(body)?;
-    let under_way = core.peers.answering.get();
-    if under_way >= PEER_QUESTIONS_MAX {
-        return Err(Closed::TooMany);
-    }
-    core.peers.answering.set(under_way + 1);
     let core = Rc::clone(core);
     spawn(async move {
-        let reply = Rc::clone(&core).answer_question(question).await;
-        core.peers.answering.set(core.peers.answering.get() - 1);
-        let body = serde_json::to_vec(&reply).or_else(|error| serde_json::to_vec(&Reply::Refused(error.to_string())));
-        if let Ok(body) = body {
-            // The asker may be gone.
-            let _ = stream.send(vec![frame::plain(Kind::Response, id, &body)]).await;
+        let greeted = greeting.await;
+        core.peers.inner.greetings.end(id);
+        match greeted {
+            Ok(Some(Ok(Some((arrival, to))))) => core.tell(to, move |core| spawn(serve(core, arrival)).detach()),
+            Ok(Some(Ok(None))) => core.shared.metrics.peer_refused.add(1),
+            Ok(Some(Err(Ended::Closed))) => {}
+            Ok(Some(Err(error))) => core.turned_away(address, &error.to_string()),
+            Ok(None) => core.turned_away(address, "it did not introduce itself in time"),
+            // Another came; it is counted already.
+            Err(_) => {}
         }
     })
     .detach();
-    Ok(())
 }
 
-impl Peers {
-    fn life_of(&self, node: NodeId) -> Option<Life> {
-        self.up.borrow().get(&node).copied()
+/// Hears who calls, and answers. `None` if the caller was refused.
+async fn greet(core: &Rc<Core>, stream: TcpStream, address: SocketAddr) -> Result<Option<(Arrival, CoreId)>, Ended> {
+    stream.set_nodelay(true)?;
+    let mut wire = Wire::new(Stream::new(stream), BytesMut::new());
+    let call: Call = wire.introduction(&Progress::default()).await?;
+    let me = core.shared.facts();
+    if let Err(refusal) = check(&me, &call, core.live_twin(&call)) {
+        wire.introduce(&core.refuse(address, refusal)).await?;
+        return Ok(None);
+    }
+    wire.introduce(&Answer::Welcome(me.clone())).await?;
+    let Call { facts, purpose, from_core, to_core } = call;
+    let lane = (purpose == Purpose::Lane).then_some((from_core, to_core));
+    let is_kin = me.is_kin(&facts);
+    if lane.is_some() {
+        core.met(&facts);
+    }
+    let Wire { stream, buffer } = wire;
+    let arrival = Arrival { stream: stream.into_inner()?, address, received: buffer, facts, lane, is_kin };
+    Ok(Some((arrival, CoreId(to_core % core.shared.cores))))
+}
+
+impl Core {
+    /// The process that has the caller's node id and is another, if that one is alive: it was heard of lately, and is
+    /// connected still.
+    fn live_twin(&self, call: &Call) -> Option<Life> {
+        let (node, peers) = (call.facts.id(), &self.peers.inner);
+        let life = peers.liveness.borrow().life(node)?;
+        let is_connected = peers.callers.has(node, life.incarnation);
+        (life.incarnation != call.facts.incarnation && is_connected).then_some(life)
+    }
+
+    fn refuse(&self, address: SocketAddr, refusal: Refusal) -> Answer {
+        match refusal {
+            Refusal::Wrong(why) => {
+                if self.peers.inner.said.is_news(&why, Instant::now()) {
+                    tracing::error!(from = %address.ip(), "refusing a node: {why}");
+                }
+                Answer::Refused(why)
+            }
+            Refusal::Later(why) => {
+                tracing::debug!(from = %address.ip(), "refusing a node for now: {why}");
+                Answer::Later(why)
+            }
+        }
+    }
+
+    fn turned_away(&self, address: SocketAddr, why: &str) {
+        self.shared.metrics.peer_refused.add(1);
+        let line = format!("closing a connection of {} to thalweg.rpc.listener: {why}", address.ip());
+        if self.peers.inner.said.is_news(&line, Instant::now()) {
+            tracing::warn!("{line}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_introduction_makes_room() {
+        let greetings = Greetings::default();
+        let handles: Vec<AbortHandle> = (0..=PEER_HANDSHAKES_MAX).map(|_| AbortHandle::new_pair().0).collect();
+        let begun: Vec<(u64, bool)> = handles.iter().map(|handle| greetings.begin(handle.clone())).collect();
+        assert!(begun.iter().take(PEER_HANDSHAKES_MAX).all(|(_, another_went)| !another_went));
+        assert_eq!(begun.last(), Some(&(PEER_HANDSHAKES_MAX as u64, true)));
+        let aborted: Vec<bool> = handles.iter().map(AbortHandle::is_aborted).collect();
+        assert_eq!(aborted.iter().filter(|aborted| **aborted).count(), 1);
+        assert_eq!(aborted.first(), Some(&true));
+        greetings.end(5);
+        assert!(!greetings.begin(AbortHandle::new_pair().0).1, "there is room");
     }
 }

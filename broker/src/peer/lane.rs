@@ -1,250 +1,255 @@
-//! One way to one core of another node: what waits to be sent, and the connection it goes over.
+//! One way from a core to one core of another node: what waits to be sent, and the connection it goes over.
 //!
-//! The connection is made when there is something to send, and made again when it breaks. Raft messages that meet no
-//! connection are not kept for long: Raft sends again, and what is old is of no use.
+//! The connection is made when there is something to send, and made again when it breaks.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::rc::Rc;
-use std::time::Duration;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
-use futures::future::{Either, select};
+use bytes::Bytes;
+use futures::future::{AbortHandle, Either, select};
 use thalweg_protocol::NodeId;
 use thalweg_raft::PeerMessage;
-use thalweg_reactor::{Stream, sleep, unblock, within};
 use thalweg_storage::types::GroupId;
 
-use super::frame::{self, Frame};
-use super::handshake::{Answer, Call, Facts};
+use super::dial::{CallError, call};
+use super::frame::{self, Frame, Kind};
+use super::handshake::{Facts, Purpose};
+use super::outbox::{Dropped, Outbox};
 use super::questions::Questions;
-use super::wire::{Ended, Wire};
-use crate::limits::{PEER_CONNECT_TIME_MAX, PEER_LANE_MAX_BYTES, PEER_LANE_UNCONNECTED_MAX_BYTES};
-use crate::reactor::{Core, Signal};
+use super::traffic::NodeTraffic;
+use super::wire::{Ended, Progress, Wire};
+use super::{Event, Inner};
+use crate::limits::PEER_WRITE_TIME_MAX;
+use crate::reactor::Signal;
 
-/// What is gathered before a frame is made of it although the turn goes on.
-const FRAME_BYTES: usize = 4 << 20;
-
-/// What a message counts for besides its entries.
-const MESSAGE_BYTES: usize = 64;
-
-/// Pauses between tries to connect.
-const BACKOFF_MIN: Duration = Duration::from_millis(20);
-const BACKOFF_MAX: Duration = Duration::from_millis(500);
-
+/// Owned by one core.
 pub(super) struct Lane {
-    node: NodeId,
+    pub(super) node: NodeId,
     /// Of the other node.
-    core: usize,
-    gathered: RefCell<Vec<(GroupId, PeerMessage)>>,
-    gathered_bytes: Cell<usize>,
-    /// Pieces of frames, to be sent in this order.
-    outbox: RefCell<Vec<Bytes>>,
-    outbox_bytes: Cell<usize>,
-    connected: Cell<bool>,
+    pub(super) core: usize,
+    outbox: RefCell<Outbox>,
     /// Raised when there is something to send.
     filled: Signal,
     pub(super) questions: Questions,
+    traffic: Arc<NodeTraffic>,
+    /// Ends the connection, if there is one.
+    connection: RefCell<Option<AbortHandle>>,
+    /// Which process it leads to.
+    incarnation: Cell<u64>,
+    /// When the kernel was given what it has not taken yet.
+    writing_since: Cell<Option<Instant>>,
+    /// Why the node was not reached last, as the log says it.
+    complaint: RefCell<Option<String>>,
 }
 
 impl Lane {
-    pub(super) fn new(node: NodeId, core: usize) -> Self {
+    pub(super) fn new(node: NodeId, core: usize, traffic: Arc<NodeTraffic>) -> Self {
         Self {
             node,
             core,
-            gathered: RefCell::default(),
-            gathered_bytes: Cell::new(0),
-            outbox: RefCell::default(),
-            outbox_bytes: Cell::new(0),
-            connected: Cell::new(false),
+            outbox: RefCell::new(Outbox::new()),
             filled: Signal::default(),
             questions: Questions::default(),
+            traffic,
+            connection: RefCell::default(),
+            incarnation: Cell::default(),
+            writing_since: Cell::default(),
+            complaint: RefCell::default(),
         }
     }
 
-    /// Takes a message; false if it was dropped, as too much waits already.
-    pub(super) fn push(&self, group: GroupId, message: PeerMessage) -> bool {
-        let room = if self.connected.get() { PEER_LANE_MAX_BYTES } else { PEER_LANE_UNCONNECTED_MAX_BYTES };
-        if self.outbox_bytes.get() + self.gathered_bytes.get() > room {
-            return false;
+    /// Takes a Raft message; it leaves at the end of the turn.
+    pub(super) fn push(&self, group: GroupId, message: PeerMessage) -> Result<(), Dropped> {
+        let pushed = self.outbox.borrow_mut().push(group, message, Instant::now());
+        if pushed.is_err() {
+            self.traffic.dropped_messages.add(1);
         }
-        let bytes = MESSAGE_BYTES + message.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
-        self.gathered.borrow_mut().push((group, message));
-        self.gathered_bytes.set(self.gathered_bytes.get() + bytes);
-        if self.gathered_bytes.get() > FRAME_BYTES {
-            self.seal();
-        }
-        true
+        pushed
     }
 
-    /// Makes a frame of what was gathered.
+    /// The end of a turn.
     pub(super) fn seal(&self) {
-        let gathered = std::mem::take(&mut *self.gathered.borrow_mut());
-        if !gathered.is_empty() {
-            self.gathered_bytes.set(0);
-            self.post(frame::raft(&gathered));
+        if self.outbox.borrow_mut().seal() {
+            self.filled.raise();
         }
     }
 
-    /// Sends a frame as it is.
-    pub(super) fn post(&self, pieces: impl IntoIterator<Item = Bytes>) {
-        let mut outbox = self.outbox.borrow_mut();
-        let before = outbox.len();
-        outbox.extend(pieces);
-        let bytes: usize = outbox.iter().skip(before).map(Bytes::len).sum();
-        self.outbox_bytes.set(self.outbox_bytes.get() + bytes);
+    /// Sends a frame at once.
+    pub(super) fn post(&self, pieces: Vec<Bytes>) -> Result<(), Dropped> {
+        self.outbox.borrow_mut().post(pieces, Instant::now())?;
         self.filled.raise();
+        Ok(())
     }
 
-    fn take(&self) -> Vec<Bytes> {
-        self.outbox_bytes.set(0);
-        std::mem::take(&mut *self.outbox.borrow_mut())
+    /// Sends a pulse, unless something else is on its way: whatever arrives says as much.
+    pub(super) fn pulse(&self) {
+        if self.outbox.borrow().is_quiet() {
+            // In a pause between two tries it is not sent, which says as much.
+            let _ = self.post(frame::plain(Kind::Pulse, 0, Vec::new()));
+        }
     }
 
-    /// Whether a pulse would say something that nothing else on its way does.
-    pub(super) fn has_room_for_pulse(&self) -> bool {
-        self.is_empty()
+    /// Ends the connection. It is made again when something is to be sent.
+    pub(super) fn cut(&self) {
+        if let Some(connection) = self.connection.borrow_mut().take() {
+            connection.abort();
+        }
+    }
+
+    /// A new process is there, or the old one again: connections to another one are of no use.
+    pub(super) fn node_is_up(&self, incarnation: u64) {
+        if self.incarnation.get() != incarnation {
+            self.cut();
+        }
+        self.outbox.borrow_mut().hurry();
+    }
+
+    /// Ends a connection whose other side takes nothing more.
+    pub(super) fn cut_if_stuck(&self, now: Instant) {
+        let stuck = |since| now.saturating_duration_since(since) > PEER_WRITE_TIME_MAX;
+        if self.writing_since.get().is_some_and(stuck) {
+            tracing::warn!(
+                node = self.node.0,
+                "closing a connection to a node that takes nothing for {PEER_WRITE_TIME_MAX:?}"
+            );
+            self.cut();
+        }
     }
 
     fn is_empty(&self) -> bool {
         self.outbox.borrow().is_empty()
     }
-}
 
-/// Runs a lane for as long as its core.
-pub(super) async fn run(core: Rc<Core>, lane: Rc<Lane>) {
-    let mut backoff = BACKOFF_MIN;
-    let mut seen = 0;
-    loop {
-        if lane.is_empty() {
-            seen = lane.filled.wait(seen).await;
-        }
-        match core.call(lane.node, lane.core).await {
-            Ok((wire, facts)) => {
-                backoff = BACKOFF_MIN;
-                core.met(lane.node, &facts);
-                lane.connected.set(true);
-                let ended = carry(&core, &lane, wire).await;
-                lane.connected.set(false);
-                tracing::debug!(node = lane.node.0, %ended, "the connection to another node ended");
-            }
-            Err(error) => {
-                if error.is_refused_by_kernel() {
-                    core.node_gone(lane.node);
-                }
-                tracing::debug!(node = lane.node.0, %error, "another node is not reached");
-                sleep(backoff).await;
-                backoff = (backoff * 2).min(BACKOFF_MAX);
-            }
-        }
-        // What was to be sent may be half sent, and is old by now.
-        drop(lane.take());
-        lane.questions.fail_all();
+    pub(super) fn complaint(&self) -> String {
+        let complaint = self.complaint.borrow();
+        complaint.clone().unwrap_or_else(|| "too much waits to be sent to it".to_owned())
     }
 }
 
-/// Sends and receives until the connection ends.
-async fn carry(core: &Rc<Core>, lane: &Lane, mut wire: Wire) -> Ended {
+/// Runs a lane until it, or all of them, are given up.
+pub(super) async fn run(peers: Weak<Inner>, lane: Rc<Lane>) {
+    let mut seen = 0;
+    loop {
+        while lane.is_empty() {
+            seen = lane.filled.wait(seen).await;
+        }
+        let Some(peers) = peers.upgrade() else { return };
+        lane.outbox.borrow_mut().connecting();
+        match reach(&peers, &lane).await {
+            Ok((wire, facts)) => {
+                lane.traffic.connects.add(1);
+                lane.reached(&peers, &facts);
+                let ended = connection(&lane, wire).await;
+                tracing::debug!(node = lane.node.0, core = lane.core, %ended, "the connection to a node ended");
+                lane.broke(&peers);
+            }
+            Err(error) => {
+                lane.traffic.connect_failures.add(1);
+                lane.failed(&peers, &error);
+            }
+        }
+    }
+}
+
+async fn reach(peers: &Inner, lane: &Lane) -> Result<(Wire, Facts), CallError> {
+    let address = peers.shared.directory.get(lane.node).ok_or(CallError::NoAddress)?;
+    let (wire, facts) = call(&peers.shared, address, Purpose::Lane, (peers.me.0, lane.core)).await?;
+    if facts.id() == lane.node { Ok((wire, facts)) } else { Err(CallError::Other(facts.node)) }
+}
+
+impl Lane {
+    fn reached(&self, peers: &Inner, facts: &Facts) {
+        if let Some(complaint) = self.complaint.borrow_mut().take() {
+            peers.said.forget(&complaint);
+        }
+        self.incarnation.set(facts.incarnation);
+        peers.note_cores(self.node, facts.cores);
+        self.outbox.borrow_mut().connected();
+    }
+
+    fn broke(&self, peers: &Inner) {
+        self.writing_since.set(None);
+        self.questions.fail_all();
+        let dropped = self.outbox.borrow_mut().broke();
+        // What was sent may not have arrived.
+        peers.note_broken(self.node, self.core);
+        peers.note_unreachable(self.node, dropped);
+    }
+
+    fn failed(&self, peers: &Inner, error: &CallError) {
+        self.questions.fail_all();
+        let dropped = self.outbox.borrow_mut().failed(Instant::now());
+        self.traffic.dropped_messages.add(dropped.len() as u64);
+        peers.note_unreachable(self.node, dropped);
+        if error.is_refused_by_kernel() {
+            peers.note(Event::Gone(self.node));
+        }
+        let complaint = format!("node {} is not reached: {error}", self.node);
+        if error.is_lasting() && peers.said.is_news(&complaint, Instant::now()) {
+            tracing::error!("{complaint}");
+        }
+        self.complaint.replace(Some(complaint));
+    }
+}
+
+/// Sends and receives until the connection ends, or is ended.
+async fn connection(lane: &Lane, mut wire: Wire) -> Ended {
+    let (abort, registration) = AbortHandle::new_pair();
+    lane.connection.replace(Some(abort));
     let stream = wire.stream.clone();
     let sending = async {
         let mut seen = 0;
         loop {
-            while !lane.is_empty() {
-                if let Err(error) = stream.send(lane.take()).await {
+            while let Some(pieces) = lane.next_pieces() {
+                lane.writing_since.set(Some(Instant::now()));
+                if let Err(error) = stream.send(pieces).await {
                     return Ended::Io(error);
                 }
+                lane.writing_since.set(None);
+                lane.written();
             }
             seen = lane.filled.wait(seen).await;
         }
     };
-    let receiving = async {
-        let limits = core.shared.config.message_limits();
-        loop {
-            match wire.frame(&limits, core.shared.config.peer_frame_max_bytes()).await {
-                Ok(Frame::Response(id, body)) => lane.questions.answered(id, body),
-                // Nothing else comes back on a lane.
-                Ok(_) => return Ended::Closed,
-                Err(ended) => return ended,
+    let both = select(Box::pin(sending), Box::pin(receive_answers(lane, &mut wire)));
+    let ended = futures::future::Abortable::new(both, registration).await;
+    lane.connection.replace(None);
+    match ended {
+        Ok(Either::Left((ended, _)) | Either::Right((ended, _))) => ended,
+        Err(_) => Ended::Closed,
+    }
+}
+
+/// Nothing but answers comes back on a lane.
+async fn receive_answers(lane: &Lane, wire: &mut Wire) -> Ended {
+    let progress = Progress::default();
+    loop {
+        match super::questions::receive(wire, &progress).await {
+            Ok(Frame::Response(id, body)) => {
+                lane.traffic.received_bytes.add(progress.bytes.take());
+                lane.traffic.received_frames.add(1);
+                lane.questions.answered(id, body);
             }
+            Ok(_) => return Ended::Frame(frame::FrameError::Body("something else than an answer")),
+            Err(ended) => return ended,
         }
-    };
-    match select(Box::pin(sending), Box::pin(receiving)).await {
-        Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
     }
 }
 
-/// Why a node was not reached.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
-    #[error("its address is not known")]
-    NoAddress,
-    #[error("it did not answer within {PEER_CONNECT_TIME_MAX:?}")]
-    TimedOut,
-    #[error(transparent)]
-    Connect(#[from] io::Error),
-    #[error(transparent)]
-    Ended(#[from] Ended),
-    #[error("{0}")]
-    Refused(String),
-    #[error("node {found} answers at the address of node {expected}")]
-    Other { expected: NodeId, found: i32 },
-}
-
-impl CallError {
-    /// Nobody listens there: the process is gone, not merely slow.
-    fn is_refused_by_kernel(&self) -> bool {
-        matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
-    }
-}
-
-impl Core {
-    /// A connection to a core of a node, introduced.
-    async fn call(&self, node: NodeId, core: usize) -> Result<(Wire, Facts), CallError> {
-        let address = self.shared.directory.get(node).ok_or(CallError::NoAddress)?;
-        let (wire, facts) = self.call_address(address, core).await?;
-        if facts.node != node.0 {
-            return Err(CallError::Other { expected: node, found: facts.node });
-        }
-        Ok((wire, facts))
+impl Lane {
+    fn next_pieces(&self) -> Option<Vec<Bytes>> {
+        let pieces = self.outbox.borrow_mut().take();
+        (!pieces.is_empty()).then_some(pieces)
     }
 
-    pub(super) async fn call_address(&self, address: String, core: usize) -> Result<(Wire, Facts), CallError> {
-        let call = Call { facts: self.shared.facts(), core };
-        let introduced = async {
-            let stream = unblock(move || connect(&address)).await?;
-            let mut wire = Wire::new(Stream::new(stream), BytesMut::new());
-            wire.introduce(&call).await?;
-            match wire.introduction().await? {
-                Answer::Welcome(facts) => Ok((wire, facts)),
-                Answer::Refused(why) => {
-                    self.say_refused(&why);
-                    Err(CallError::Refused(why))
-                }
-            }
+    fn written(&self) {
+        let (bytes, frames) = {
+            let mut outbox = self.outbox.borrow_mut();
+            (outbox.written(), outbox.take_frames())
         };
-        within(PEER_CONNECT_TIME_MAX, introduced).await.unwrap_or(Err(CallError::TimedOut))
+        self.traffic.sent_bytes.add(bytes as u64);
+        self.traffic.sent_frames.add(frames);
     }
-
-    /// Says in the log why others refuse this node, once for each reason.
-    fn say_refused(&self, why: &str) {
-        if self.peers.said_refused(why) {
-            tracing::error!("refused by another node: {why}");
-        }
-    }
-}
-
-fn connect(address: &str) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in address.to_socket_addrs()? {
-        let address: SocketAddr = address;
-        match TcpStream::connect_timeout(&address, PEER_CONNECT_TIME_MAX) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

@@ -1,6 +1,8 @@
 //! Reading a connection between nodes: introductions, then frames.
 
+use std::cell::Cell;
 use std::io;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
@@ -17,12 +19,36 @@ use crate::limits::{FRAME_GROWTH_MAX_BYTES, IDLE_READ_BYTES};
 pub(super) enum Ended {
     #[error("closed by the other side")]
     Closed,
+    #[error("closed by the other side in the middle of something")]
+    Midway,
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     #[error(transparent)]
     Frame(#[from] FrameError),
+}
+
+/// How a connection gets on, for those who look whether it still does.
+pub(super) struct Progress {
+    /// When something last came.
+    pub(super) received: Cell<Instant>,
+    /// When what is not there whole yet began.
+    pub(super) began: Cell<Option<Instant>>,
+    /// It is this node that does not read.
+    pub(super) held_up: Cell<bool>,
+    pub(super) bytes: Cell<u64>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            received: Cell::new(Instant::now()),
+            began: Cell::default(),
+            held_up: Cell::default(),
+            bytes: Cell::default(),
+        }
+    }
 }
 
 /// Bytes as they come. Memory follows what has arrived, not what is claimed.
@@ -40,33 +66,63 @@ impl Wire {
         Ok(self.stream.send(vec![Bytes::from(handshake::encode(said)?)]).await?)
     }
 
-    pub(super) async fn introduction<T: DeserializeOwned>(&mut self) -> Result<T, Ended> {
-        let prefix = self.take(PREFIX_BYTES).await?;
+    pub(super) async fn introduction<T: DeserializeOwned>(&mut self, progress: &Progress) -> Result<T, Ended> {
+        let prefix = self.take(PREFIX_BYTES, progress).await?;
         let prefix = prefix.as_ref().try_into().map_err(|_| HandshakeError::Magic)?;
-        let text = self.take(handshake::text_len(prefix)?).await?;
-        Ok(handshake::decode(&text)?)
+        let (len, checksum) = handshake::prefix(prefix)?;
+        let text = self.take(len, progress).await?;
+        progress.began.set(None);
+        Ok(handshake::decode(&text, checksum)?)
     }
 
-    pub(super) async fn frame(&mut self, limits: &MessageLimits, frame_max_bytes: usize) -> Result<Frame, Ended> {
-        let head = self.take(HEAD_BYTES).await?;
+    /// The head of the next frame.
+    pub(super) async fn head(&mut self, frame_max_bytes: usize, progress: &Progress) -> Result<Head, Ended> {
+        let head = self.take(HEAD_BYTES, progress).await?;
         let head = head.as_ref().try_into().map_err(|_| FrameError::Lengths)?;
-        let head = Head::read(head, frame_max_bytes)?;
-        let rest = self.take(head.rest).await?;
-        Ok(Frame::decode(&head, rest, limits)?)
+        Ok(Head::read(head, frame_max_bytes)?)
     }
 
-    async fn take(&mut self, length: usize) -> Result<Bytes, Ended> {
+    /// What follows a head.
+    pub(super) async fn frame(
+        &mut self,
+        head: &Head,
+        limits: &MessageLimits,
+        progress: &Progress,
+    ) -> Result<Frame, Ended> {
+        let rest = self.take(head.rest, progress).await?;
+        progress.began.set(None);
+        Ok(Frame::decode(head, rest, limits)?)
+    }
+
+    /// Receives until at least `length` bytes are there.
+    pub(super) async fn buffer_up_to(&mut self, length: usize, progress: &Progress) -> Result<(), Ended> {
         while self.buffer.len() < length {
-            if self.buffer.is_empty() && self.buffer.capacity() < IDLE_READ_BYTES {
-                self.buffer = BytesMut::with_capacity(IDLE_READ_BYTES);
+            if !self.buffer.is_empty() && progress.began.get().is_none() {
+                progress.began.set(Some(Instant::now()));
             }
             let room = (length - self.buffer.len()).clamp(IDLE_READ_BYTES, FRAME_GROWTH_MAX_BYTES);
             self.buffer.reserve(room);
             let (received, buffer) = self.stream.receive(std::mem::take(&mut self.buffer), room, false).await;
             self.buffer = buffer;
-            if received? == 0 {
-                return Err(Ended::Closed);
+            let received = received?;
+            if received == 0 {
+                let between = self.buffer.is_empty() && progress.began.get().is_none();
+                return Err(if between { Ended::Closed } else { Ended::Midway });
             }
+            let now = Instant::now();
+            progress.received.set(now);
+            progress.bytes.set(progress.bytes.get() + received as u64);
+            if progress.began.get().is_none() {
+                progress.began.set(Some(now));
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, length: usize, progress: &Progress) -> Result<Bytes, Ended> {
+        self.buffer_up_to(length, progress).await?;
+        if self.buffer.is_empty() && length == 0 {
+            return Ok(Bytes::new());
         }
         Ok(self.buffer.split_to(length).freeze())
     }

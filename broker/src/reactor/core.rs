@@ -99,7 +99,7 @@ pub struct Core {
     /// Share sessions whose members fall to this core.
     pub share_sessions: RefCell<ShareSessions>,
     /// The other nodes.
-    pub(crate) peers: Peers,
+    pub peers: Peers,
     /// Messages for groups that this core does not have yet.
     pub(crate) early: RefCell<EarlyMessages>,
     /// What this core has to tell others of the partitions it leads.

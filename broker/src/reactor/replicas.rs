@@ -143,14 +143,16 @@ impl Core {
 }
 
 impl Core {
+    /// Whether a node is up, as this core was told; this node always is.
+    pub(crate) fn is_up(&self, node: NodeId) -> bool {
+        self.peers.is_up(node)
+    }
+
     /// Another node came, went, or came back as another process.
     pub(crate) fn peer_changed(self: &Rc<Self>, node: NodeId, state: PeerState) {
         match state {
-            PeerState::Up(life) | PeerState::Restarted(life) => {
-                self.peers.set_up(node, Some(life));
-                self.tell_all_leaders(node);
-            }
-            PeerState::Down => self.peers.set_up(node, None),
+            PeerState::Up(_) | PeerState::Restarted(_) => self.tell_all_leaders(node),
+            PeerState::Down => {}
         }
         self.refresh_all_in_sync();
     }

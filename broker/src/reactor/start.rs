@@ -133,7 +133,7 @@ fn make_core(id: CoreId, shared: Arc<Shared>, store: Store, mesh: Mesh) -> Core 
         share_sessions: RefCell::new(crate::handlers::share_session::ShareSessions::new(
             config.share.max_share_sessions.div_ceil(shared.cores),
         )),
-        peers: crate::peer::Peers::default(),
+        peers: peer::Peers::new(id, Arc::clone(&shared)),
         early: RefCell::default(),
         leader_news: crate::cluster::LeaderNews::default(),
         controller: (id == CoreId::FIRST).then(Controller::default),
@@ -193,6 +193,7 @@ impl Core {
         self.in_background(Rc::clone(self).run_ticks());
         self.in_background(Rc::clone(self).run_reconcile());
         self.in_background(Rc::clone(self).run_leader_news());
+        self.in_background(Rc::clone(self).run_peer_events());
         self.in_background(Rc::clone(self).run_housekeeping());
     }
 
@@ -224,7 +225,7 @@ impl Core {
     /// The first core's part: the controller, this broker's registration, and the doors.
     async fn lead_the_way(self: &Rc<Self>, doors: Doors) {
         if let Some(listener) = doors.nodes {
-            self.in_background(peer::run_rpc(Rc::clone(self), listener));
+            self.in_background(peer::run_accept(Rc::clone(self), listener));
         }
         self.begin_cluster().await;
         self.refresh_directory();

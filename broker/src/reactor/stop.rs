@@ -34,6 +34,7 @@ impl Core {
         }
         self.connections.close_all();
         self.take_turn();
+        self.peers.stop();
         // Nobody appends any more.
         self.background.take();
         if let Err(error) = self.store.close().await {
@@ -52,6 +53,7 @@ impl Core {
             thalweg_reactor::sleep(HOUSEKEEPING_INTERVAL).await;
             let idle_max = self.shared.config.connections_max_idle;
             self.connections.reap(Instant::now(), idle_max, self.shared.config.request_receive_max);
+            self.peers.reap(Instant::now());
             self.tick_shards();
             self.refresh_all_in_sync();
             self.report();

@@ -32,9 +32,7 @@ impl Core {
 
     /// Acts on what the groups have ready until they have nothing more, then lets the WAL write.
     pub(crate) fn take_turn(self: &Rc<Self>) {
-        for (group, peer) in self.peers.take_dropped() {
-            self.raft.borrow_mut().unreachable(group, peer);
-        }
+        self.note_unreachable();
         loop {
             let readies = self.raft.borrow_mut().take_ready();
             if readies.is_empty() {
@@ -46,16 +44,22 @@ impl Core {
         }
         self.store.wal().flush();
         // The leader's own write and the followers' overlap.
-        self.flush_peers();
+        self.peers.flush();
+    }
+
+    /// Raft sends to whom a message was lost one at a time, until it answers.
+    fn note_unreachable(&self) {
+        let unreachable = self.peers.take_unreachable(|| self.raft.borrow().groups().collect());
+        for (group, peer) in unreachable {
+            self.raft.borrow_mut().unreachable(group, peer);
+        }
     }
 
     fn act(self: &Rc<Self>, ready: GroupReady) {
         let GroupReady {
             group, number, role, entries, hard_state, must_persist, messages, committed, membership, ..
         } = ready;
-        for message in messages {
-            self.send_to_peer(group, message);
-        }
+        messages.into_iter().for_each(|message| self.peers.send(group, message));
         let log = self.store.log(group);
         for entry in entries {
             // A leader put its own proposals into the log when it made them.
