@@ -1,7 +1,7 @@
 //! Recovery: the checkpoint, then every record of the write-ahead log behind it. Segments and indexes open later.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -99,6 +99,8 @@ pub(super) struct Replay {
     shared: Rc<CoreShared>,
     logs: HashMap<GroupId, PartitionLog>,
     removed: Vec<LogRef>,
+    /// Groups of which the record before this was an entry that had been replaced: those behind it were, too.
+    replaced: HashSet<GroupId>,
     /// The first record that made no sense; later ones are not applied.
     failed: Option<StorageError>,
 }
@@ -110,7 +112,7 @@ pub(super) struct Replayed {
 
 impl Replay {
     pub(super) fn new(log_config: Rc<LogConfig>, shared: Rc<CoreShared>) -> Self {
-        Self { log_config, shared, logs: HashMap::new(), removed: Vec::new(), failed: None }
+        Self { log_config, shared, logs: HashMap::new(), removed: Vec::new(), replaced: HashSet::new(), failed: None }
     }
 
     /// The sequence up to which the write-ahead log is covered.
@@ -180,12 +182,18 @@ impl Replay {
         }
     }
 
-    /// Entries of a group that is gone, or that are committed in the checkpoint, are skipped.
+    /// Entries of a group that is gone, or that are committed in the checkpoint, are skipped. So are those that were replaced
+    /// before the checkpoint was taken, by a leader whose entry before them it has: what replaced them comes later, or never.
     fn append(&mut self, group: GroupId, entry: LogEntry) -> Result<(), String> {
-        match self.logs.get_mut(&group) {
-            Some(log) if entry.index > log.commit => log.try_append(entry).map_err(|error| error.to_string()),
-            _ => Ok(()),
+        let Some(log) = self.logs.get_mut(&group).filter(|log| entry.index > log.commit) else { return Ok(()) };
+        let before = log.term_at(entry.index.previous());
+        let is_replaced = before.is_some_and(|before| entry.term < before);
+        if is_replaced || before.is_none() && self.replaced.contains(&group) {
+            self.replaced.insert(group);
+            return Ok(());
         }
+        self.replaced.remove(&group);
+        log.try_append(entry).map_err(|error| error.to_string())
     }
 
     /// What was known to be committed is so again; the rest is for Raft to say.
@@ -212,4 +220,70 @@ fn check_core(head: &CheckpointHead, config: &StoreConfig, path: &Path) -> Resul
     }
     let problem = format!("it is of core {}, this is core {}", head.core, config.core);
     Err(StorageError::FileDamaged { file: path.to_path_buf(), problem })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use thalweg_protocol::PartitionIndex;
+
+    use super::*;
+    use crate::io::sim::SimDisk;
+    use crate::log::{CoreLimits, LogPoint};
+    use crate::types::{EntryKind, RaftIndex, Term};
+
+    const GROUP: GroupId = GroupId(7);
+
+    fn entry(index: u64, term: u64) -> WalRecord {
+        let entry = LogEntry { index: RaftIndex(index), term: Term(term), kind: EntryKind::Noop, data: Bytes::new() };
+        WalRecord::Entry { group: GROUP, entry }
+    }
+
+    /// As after a checkpoint that has the entries 1 and 2 as committed, of these terms.
+    fn from_checkpoint(terms: [u64; 2]) -> Replay {
+        let shared = CoreShared::new(SimDisk::new(1).disk(), CoreLimits::default(), TimestampMs(0));
+        let mut replay = Replay::new(Rc::new(LogConfig::default()), shared);
+        let descriptor = LogDescriptor {
+            topic_id: [1; 16],
+            topic: "t".to_owned(),
+            partition: PartitionIndex(0),
+            dir: "/data/t-0".into(),
+            voters: vec![1, 2, 3],
+            created: TimestampMs(0),
+            start: LogPoint::default(),
+        };
+        replay.apply(WalRecord::Create { group: GROUP, descriptor: descriptor.encode() });
+        (1..).zip(terms).for_each(|(index, term)| replay.apply(entry(index, term)));
+        replay.logs.get_mut(&GROUP).unwrap().commit(RaftIndex(2));
+        replay
+    }
+
+    fn terms_behind(mut replay: Replay, records: &[(u64, u64)]) -> Result<Vec<u64>, StorageError> {
+        records.iter().for_each(|(index, term)| replay.apply(entry(*index, *term)));
+        let replayed = replay.finish(&StoreConfig::default())?;
+        let log = replayed.logs.get(&GROUP).unwrap().borrow();
+        Ok((3..=log.last_index().0).map(|index| log.term_at(RaftIndex(index)).unwrap().0).collect())
+    }
+
+    #[test]
+    fn entries_that_were_replaced_before_the_checkpoint_do_not_come_back() {
+        // A leader of term 1 wrote 2 to 5; one of term 4 replaced 2, which was committed, and wrote on.
+        let old = [(2, 1), (3, 1), (4, 1), (5, 1)];
+        assert_eq!(terms_behind(from_checkpoint([1, 4]), &old).unwrap(), Vec::<u64>::new());
+        let then = [&old[..], &[(2, 4), (3, 4), (4, 6)]].concat();
+        assert_eq!(terms_behind(from_checkpoint([1, 4]), &then).unwrap(), [4, 6]);
+    }
+
+    #[test]
+    fn a_leader_may_replace_newer_entries_by_older_ones_that_a_majority_had() {
+        let records = [(3, 1), (4, 3), (5, 3), (4, 2), (5, 4)];
+        assert_eq!(terms_behind(from_checkpoint([1, 1]), &records).unwrap(), [1, 2, 4]);
+    }
+
+    #[test]
+    fn a_hole_that_nothing_explains_is_still_an_error() {
+        assert!(terms_behind(from_checkpoint([1, 1]), &[(4, 1)]).is_err());
+        assert!(terms_behind(from_checkpoint([1, 4]), &[(3, 1), (3, 4), (5, 4)]).is_err());
+    }
 }
