@@ -113,6 +113,14 @@ impl Group {
         }
     }
 
+    /// The leader's node is known to be down: its lease is over, and after so many ticks this replica stands for election. If
+    /// it is not, its next message makes this a follower again.
+    pub(crate) fn leader_down(&mut self, ticks: usize) {
+        let raft = &mut self.node.raft;
+        raft.leader_id = raft::INVALID_ID;
+        raft.election_elapsed = raft.randomized_election_timeout().saturating_sub(ticks);
+    }
+
     /// What must hold again after the library did anything.
     pub(crate) fn settle(&mut self, timeouts: ElectionTimeouts) {
         let raft = &mut self.node.raft;

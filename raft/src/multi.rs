@@ -233,6 +233,16 @@ impl MultiRaft {
         let _closed_meanwhile = self.with(group, |it| it.node.report_unreachable(peer));
     }
 
+    /// A node is known to be down, from outside: what it led does not wait for its silence to be long enough.
+    pub fn node_down(&mut self, node: u64) {
+        let led = self.groups.iter().filter(|(_, it)| !it.is_leader() && it.status().leader == Some(node));
+        let led: Vec<GroupId> = led.map(|(group, _)| *group).collect();
+        let timeouts = self.timeouts;
+        for group in led {
+            let _open = self.with(group, |it| it.leader_down(timeouts.ticks_without_leader(group, it.status().term.0)));
+        }
+    }
+
     /// Hands leadership to a voter, when it has caught up. Gives up after an election timeout.
     pub fn transfer_leader(&mut self, group: GroupId, to: u64) -> Result<(), RaftError> {
         self.with(group, |it| {

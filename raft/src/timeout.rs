@@ -6,6 +6,9 @@
 
 use thalweg_storage::types::GroupId;
 
+/// Of three members that lost a fourth, two seldom draw the same.
+const TICKS_WITHOUT_LEADER: u64 = 4;
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ElectionTimeouts {
     seed: u64,
@@ -21,6 +24,12 @@ impl ElectionTimeouts {
     pub(crate) fn ticks(&self, group: GroupId, term: u64, attempt: u64) -> usize {
         let drawn = mix(self.seed ^ mix(group.0 ^ mix(term ^ mix(attempt))));
         self.ticks + usize::try_from(drawn % self.ticks as u64).unwrap_or(0)
+    }
+
+    /// How long a follower waits that was told of its leader's end: not the silence, only so long that not all stand at once.
+    pub(crate) fn ticks_without_leader(&self, group: GroupId, term: u64) -> usize {
+        let drawn = mix(self.seed ^ mix(group.0 ^ mix(term ^ mix(u64::MAX))));
+        1 + usize::try_from(drawn % TICKS_WITHOUT_LEADER).unwrap_or(0)
     }
 }
 

@@ -45,6 +45,7 @@ fn run_command(cluster: &mut Cluster, line: &str) -> String {
             let change = change(&words[2..]);
             return said(cluster.with(id(), |raft| raft.propose_membership(GROUP, &change)));
         }
+        "node_down" => _ = cluster.with(id(), |raft| raft.node_down(number(words[2]))),
         "transfer" => return said(cluster.with(id(), |raft| raft.transfer_leader(GROUP, number(words[2])))),
         "flush" => while cluster.flush(id()) {},
         "flush_one" => _ = cluster.flush(id()),
@@ -180,6 +181,6 @@ macro_rules! scripts {
 }
 
 scripts! {
-    check_quorum conflict durable_members election lagging leader_transfer learner membership persistence prevote replication restart snapshot
+    check_quorum conflict durable_members election lagging leader_transfer learner membership node_down persistence prevote replication restart snapshot
     snapshot_members
 }

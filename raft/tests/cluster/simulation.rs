@@ -45,6 +45,11 @@ impl Run {
                 let to = self.any();
                 let _refused_or_down = self.cluster.with(id, |raft| raft.transfer_leader(GROUP, to));
             }
+            98..99 => {
+                // Said by whoever watches the nodes; it may be wrong.
+                let down = self.any();
+                _ = self.cluster.with(id, |raft| raft.node_down(down));
+            }
             _ => _ = self.cluster.with(id, |raft| raft.unreachable(GROUP, 1 + id % 3)),
         }
     }
