@@ -101,6 +101,9 @@ pub const LEADER_NOTICES_MAX: usize = 2_000;
 pub const LEADERS_KNOWN_TIME_MAX: Duration = Duration::from_secs(3);
 pub const LEADERS_KNOWN_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How much is read at a time for a follower that is behind what is in memory.
+pub const FOLLOWER_READ_BYTES: usize = 1024 * 1024;
+
 /// Raft messages of other nodes that are kept for groups which this node is about to create.
 pub const EARLY_MESSAGES_MAX: usize = 20_000;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imbl::ordmap::DiffItem;
 use thalweg_protocol::{NodeId, PartitionIndex};
 use thalweg_raft::{GroupRestore, raft_id};
-use thalweg_storage::log::{LogDescriptor, LogPoint};
+use thalweg_storage::log::{LogDescriptor, LogPoint, PartitionLog};
 use thalweg_storage::store::RecoveredGroup;
 use thalweg_storage::types::{GroupId, HardState, Term};
 
@@ -159,22 +159,7 @@ impl Core {
             None => (descriptor.voters.clone(), Vec::new()),
         };
         let is_alone = voters == [raft_id(self.shared.config.node_id)];
-        let restore = {
-            let log = log.borrow();
-            let entries: Vec<_> = log.entries_in_memory().cloned().collect();
-            let first_index = entries.first().map_or(log.last_index().next(), |entry| entry.index);
-            GroupRestore {
-                hard_state,
-                voters,
-                learners,
-                first_index,
-                previous_term: log.term_at(first_index.previous()).unwrap_or(Term::ZERO),
-                entries,
-                last_index: log.last_index(),
-                applied: first_index.previous(),
-                ..GroupRestore::default()
-            }
-        };
+        let restore = GroupRestore { hard_state, voters, learners, ..restore_of(&log.borrow()) };
         self.partitions.borrow_mut().insert(group, Partition::open(group, log, &self.config()));
         if let Err(error) = self.raft.borrow_mut().open(group, restore) {
             fatal(&format!("the Raft group of {}-{} cannot start: {error}", descriptor.topic, descriptor.partition));
@@ -242,5 +227,23 @@ impl Core {
             partition.borrow_mut().close();
         }
         self.store.remove(group);
+    }
+}
+
+/// What Raft is told of a log: all of it can be read, the end from memory.
+fn restore_of(log: &PartitionLog) -> GroupRestore {
+    let entries: Vec<_> = log.entries_in_memory().cloned().collect();
+    let on_disk = entries.first().map_or(log.last_index(), |entry| entry.index.previous());
+    let first_index = log.first_index();
+    let starts = log.term_starts().iter().filter(|start| start.index >= first_index && start.index <= on_disk);
+    GroupRestore {
+        first_index,
+        previous_term: log.term_at(first_index.previous()).unwrap_or(Term::ZERO),
+        terms: starts.map(|start| (start.index, start.term)).collect(),
+        last_index: log.last_index(),
+        entries,
+        // The rest is applied when it is known to be committed.
+        applied: on_disk,
+        ..GroupRestore::default()
     }
 }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use thalweg_protocol::NodeId;
-use thalweg_raft::{PeerMessage, PeerMessageKind, RaftError, RoleChange};
-use thalweg_storage::types::GroupId;
+use thalweg_raft::{PeerMessage, PeerMessageKind, RaftError, RoleChange, raft_id};
+use thalweg_storage::types::{GroupId, RaftIndex};
 
 use super::core::Core;
 use crate::controller::GROUP;
-use crate::limits::EARLY_MESSAGES_MAX;
+use crate::limits::{EARLY_MESSAGES_MAX, FOLLOWER_READ_BYTES};
 use crate::partition::Moment;
 use crate::peer::PeerState;
 
@@ -74,6 +74,29 @@ impl Core {
             let matched = self.raft.borrow().matched(group);
             self.with_partition(group, |partition| partition.note_matched(&matched));
         }
+    }
+
+    /// Reads entries for a follower that is behind what is in memory.
+    pub(super) fn read_for_follower(self: &Rc<Self>, group: GroupId, low: RaftIndex, high: RaftIndex) {
+        let Some(log) = self.store.log(group) else { return };
+        let core = Rc::clone(self);
+        thalweg_reactor::spawn(async move {
+            let read = thalweg_storage::log::read_entries(&log, low, high, FOLLOWER_READ_BYTES).await;
+            let entries = read.unwrap_or_else(|error| {
+                tracing::error!(%group, %error, "entries for a follower cannot be read");
+                Vec::new()
+            });
+            let first = log.borrow().first_index();
+            let mut raft = core.raft.borrow_mut();
+            if low < first {
+                // Retention or compaction took them: only a snapshot helps.
+                raft.compact(group, first.previous());
+            }
+            raft.entries_read(group, low, entries);
+            drop(raft);
+            core.turn.raise();
+        })
+        .detach();
     }
 
     /// The messages that came before the group did.
@@ -153,6 +176,11 @@ impl Core {
         match state {
             PeerState::Up(_) | PeerState::Restarted(_) => self.tell_all_leaders(node),
             PeerState::Down => {}
+        }
+        // A process that was started again leads nothing.
+        if !matches!(state, PeerState::Up(_)) {
+            self.raft.borrow_mut().node_down(raft_id(node));
+            self.turn.raise();
         }
         self.refresh_all_in_sync();
     }

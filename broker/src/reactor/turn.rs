@@ -57,7 +57,18 @@ impl Core {
 
     fn act(self: &Rc<Self>, ready: GroupReady) {
         let GroupReady {
-            group, number, role, entries, hard_state, must_persist, messages, committed, membership, ..
+            group,
+            number,
+            role,
+            entries,
+            hard_state,
+            must_persist,
+            messages,
+            committed,
+            membership,
+            read_entries,
+            snapshot_wanted,
+            ..
         } = ready;
         messages.into_iter().for_each(|message| self.peers.send(group, message));
         let log = self.store.log(group);
@@ -87,6 +98,12 @@ impl Core {
         }
         if !membership.is_empty() {
             self.progress.raise();
+        }
+        if let Some((low, high)) = read_entries {
+            self.read_for_follower(group, low, high);
+        }
+        if let Some(follower) = snapshot_wanted {
+            tracing::warn!(%group, follower, "a follower is behind what the log still has, and snapshots are not sent yet");
         }
     }
 

@@ -58,3 +58,34 @@ fn a_stopped_leader_hands_over_and_all_nodes_come_back_from_a_power_cut() {
     cluster.await_ready();
     assert_eq!(read(&bootstrap, TOPIC, 0), written);
 }
+
+#[test]
+fn a_node_that_was_away_for_long_catches_up_from_segments() {
+    let mut cluster = Cluster::start::<3>(Options::default().cores(1));
+    let bootstrap = cluster.bootstrap();
+    create_topic(&bootstrap, TOPIC, 2, 3);
+    let producer = producer(&bootstrap);
+    cluster.node(3).kill9();
+    let mut written = vec![Vec::new(); 2];
+    for n in 0..100 {
+        for partition in 0..2 {
+            let value = format!("{n}-{}", "x".repeat(20_000));
+            send(&producer, TOPIC, partition, &value);
+            written[partition as usize].push(value);
+        }
+    }
+    // After a clean stop nothing of it is in memory, nor in the write-ahead log.
+    for id in [1, 2] {
+        cluster.node(id).stop();
+        cluster.node(id).spawn();
+    }
+    cluster.node(3).spawn();
+    cluster.await_ready();
+    // From here on there is no majority without node 3, and no answer before it has all that came before.
+    cluster.node(1).kill9();
+    for partition in 0..2 {
+        send(&producer, TOPIC, partition, "after");
+        written[partition as usize].push("after".to_owned());
+        assert_eq!(read(&bootstrap, TOPIC, partition), written[partition as usize]);
+    }
+}

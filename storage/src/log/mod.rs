@@ -215,6 +215,11 @@ impl PartitionLog {
         self.terms.at(index)
     }
 
+    /// Where terms begin, oldest first; the first may have begun before the first entry that is left.
+    pub fn term_starts(&self) -> &[TermStart] {
+        self.terms.starts()
+    }
+
     /// The entries in memory, in order: for opening the Raft group after recovery.
     pub fn entries_in_memory(&self) -> impl Iterator<Item = &LogEntry> {
         self.tail.iter().map(|entry| &entry.entry)
