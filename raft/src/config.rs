@@ -63,7 +63,9 @@ impl RaftConfig {
             max_inflight_msgs: self.inflight_messages_max,
             check_quorum: true,
             pre_vote: true,
-            batch_append: true,
+            // The library would put entries behind an empty append that is for another place in the log, where a follower had
+            // rejected something in between.
+            batch_append: false,
             max_uncommitted_size: self.uncommitted_size_max_bytes.max(self.message_size_max_bytes) as u64,
             ..Config::default()
         }
