@@ -42,6 +42,11 @@ impl Link {
         self.requests.len()
     }
 
+    /// Partition and first sequence of each batch that is not answered.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.requests.iter().flat_map(|request| &request.batches).copied()
+    }
+
     /// When the oldest request that is not answered was sent.
     pub(crate) fn waits_since(&self) -> Option<Duration> {
         self.requests.front().map(|request| request.at)

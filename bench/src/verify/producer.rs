@@ -302,8 +302,14 @@ impl Producer {
     fn lost(&mut self, leader: &str, error: &anyhow::Error) {
         let now = self.shared.now();
         self.last_error = format!("{error:#}");
-        let under_way = self.links.remove(leader).map_or(0, |link| link.under_way());
-        self.shared.retries.fetch_add(under_way as u64, Ordering::AcqRel);
+        let link = self.links.remove(leader);
+        self.shared.retries.fetch_add(link.as_ref().map_or(0, Link::under_way) as u64, Ordering::AcqRel);
+        // Some may be of partitions that another broker leads by now.
+        for (partition, first) in link.iter().flat_map(Link::batches) {
+            if let Some(queue) = self.queues.get_mut(partition) {
+                queue.fail(first, now);
+            }
+        }
         for (partition, queue) in self.queues.iter_mut().enumerate() {
             if self.places.leader(partition) == Some(leader) {
                 queue.fail_all(now);

@@ -89,3 +89,64 @@ fn a_node_that_was_away_for_long_catches_up_from_segments() {
         assert_eq!(read(&bootstrap, TOPIC, partition), written[partition as usize]);
     }
 }
+
+#[test]
+fn what_was_acknowledged_under_load_outlives_kills_of_any_node() {
+    const PARTITIONS: i32 = 6;
+    let mut cluster = Cluster::start::<3>(Options::default().cores(2));
+    let bootstrap = cluster.bootstrap();
+    create_topic(&bootstrap, TOPIC, PARTITIONS, 3);
+    let running = std::sync::atomic::AtomicBool::new(true);
+    let acknowledged = std::thread::scope(|scope| {
+        let (running, bootstrap) = (&running, &bootstrap);
+        let writers: Vec<_> =
+            (0..2).map(|id| scope.spawn(move || write_while(running, bootstrap, id, PARTITIONS))).collect();
+        for round in 0..4 {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            let killed = 1 + round % 3;
+            cluster.node(killed).kill9();
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            cluster.node(killed).restart();
+        }
+        running.store(false, std::sync::atomic::Ordering::Relaxed);
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(acknowledged.len() > 1000, "{} records were acknowledged", acknowledged.len());
+    for partition in 0..PARTITIONS {
+        let found = read(&bootstrap, TOPIC, partition);
+        for (_, offset, value) in acknowledged.iter().filter(|(of, ..)| *of == partition) {
+            assert_eq!(found.get(*offset as usize), Some(value), "partition {partition}, offset {offset}");
+        }
+        let distinct: std::collections::HashSet<_> = found.iter().collect();
+        assert_eq!(distinct.len(), found.len(), "partition {partition} has something twice");
+    }
+}
+
+/// Many records at once to all partitions, until told to stop: partition, offset and value of those acknowledged.
+fn write_while(
+    running: &std::sync::atomic::AtomicBool,
+    bootstrap: &str,
+    id: usize,
+    partitions: i32,
+) -> Vec<(i32, i64, String)> {
+    let producer = producer(bootstrap);
+    let mut acknowledged = Vec::new();
+    let mut round = 0;
+    while running.load(std::sync::atomic::Ordering::Relaxed) {
+        let sent: Vec<_> = (0..300)
+            .map(|n| {
+                let (partition, value) = (n % partitions, format!("{id}-{round}-{n}"));
+                let record = rdkafka::producer::FutureRecord::<(), _>::to(TOPIC).partition(partition).payload(&value);
+                let delivery = producer.send_result(record).unwrap_or_else(|(error, _)| panic!("{value}: {error}"));
+                (partition, value, delivery)
+            })
+            .collect();
+        for (partition, value, delivery) in sent {
+            let delivered = futures::executor::block_on(delivery).unwrap();
+            let delivery = delivered.unwrap_or_else(|(error, _)| panic!("{value}: {error}"));
+            acknowledged.push((partition, delivery.offset, value));
+        }
+        round += 1;
+    }
+    acknowledged
+}
